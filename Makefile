@@ -1,0 +1,94 @@
+# presenced: one Makefile. `make help` lists what it can do.
+# SPDX-License-Identifier: MIT
+
+BUILD    ?= build
+CC       ?= gcc
+CLANG    ?= clang
+PYTHON   ?= /usr/bin/python3
+VERSION  := 0.1.0
+PREFIX   ?= /usr
+SYSCONFDIR ?= /etc
+
+PACKAGES := libevent jansson yaml-0.1 libsystemd libbsd
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lcsv
+CLI_LIBS   := $(shell pkg-config --libs jansson yaml-0.1 libbsd 2>/dev/null) -lcsv
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+WERROR   ?= $(if $(CI),-Werror)
+OPT      ?= -O2
+HARDEN   ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+comma := ,
+
+CPPFLAGS += -I. -D_GNU_SOURCE -DPRESENCED_VERSION='"$(VERSION)"' -DPRESENCED_SYSCONFDIR='"$(SYSCONFDIR)"'
+CFLAGS   += -std=gnu17 -g $(OPT) $(if $(SANITIZE),,$(HARDEN)) $(WARNINGS) $(WERROR) $(SANITIZE_FLAGS) $(PKG_CFLAGS)
+LDFLAGS  += $(SANITIZE_FLAGS) $(if $(SANITIZE),,-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
+
+# The pure parts are what presencectl may use; everything else is the daemon's.
+MODEL_SRC  := $(wildcard daemon/base/*.c daemon/model/*.c)
+PURE_SRC   := $(MODEL_SRC) daemon/changelog.c daemon/directory.c $(wildcard daemon/aggregator*.c) \
+              daemon/config.c daemon/config_yaml.c daemon/users_csv.c connectors/option.c connectors/specs.c \
+              $(wildcard connectors/*/*_spec.c)
+DAEMON_SRC := $(filter-out $(PURE_SRC) daemon/presenced.c,$(wildcard daemon/*.c daemon/console/*.c)) \
+              $(filter-out $(PURE_SRC),$(wildcard connectors/*.c connectors/*/*.c))
+CLI_SRC    := $(wildcard cli/*.c)
+TEST_SRC   := $(wildcard tests/unit/test_*.c)
+FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
+BENCH_SRC  := $(wildcard tests/bench/*.c)
+C_FILES    := $(PURE_SRC) $(DAEMON_SRC) daemon/presenced.c $(CLI_SRC) $(TEST_SRC) $(FUZZ_SRC) $(BENCH_SRC)
+H_FILES    := $(wildcard daemon/*.h daemon/*/*.h connectors/*.h connectors/*/*.h cli/*.h tests/*/*.h)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+.PHONY: all help deps check check-unit demo bench soak fuzz lint install clean build-tests
+all: $(BUILD)/presenced $(BUILD)/presencectl
+
+help:
+	@echo 'make            build presenced and presencectl in $(BUILD)/'
+	@echo 'make deps       install the Debian packages that are missing'
+	@echo 'make check      build with sanitizers, run every test; the last line is "N passed, N failed"'
+	@echo 'make demo       watch a small office change (DEMO_SECONDS=20 to end by itself)'
+	@echo 'make bench      measure fan-out, throughput and memory'
+	@echo 'make soak       the long versions of the random tests'
+	@echo 'make fuzz       fuzz every parser for FUZZ_SECONDS (600) each'
+	@echo 'make lint       clang-format, clang-tidy, cppcheck, mandoc, and our own habits'
+	@echo 'make install    DESTDIR, PREFIX and SYSCONFDIR are honoured'
+
+$(BUILD)/libpure.a: $(call objects,$(PURE_SRC))
+	@rm -f $@
+	ar rcs $@ $^
+$(BUILD)/libdaemon.a: $(call objects,$(DAEMON_SRC))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/presenced: $(call objects,daemon/presenced.c) $(BUILD)/libdaemon.a $(BUILD)/libpure.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+$(BUILD)/presencectl: $(call objects,$(CLI_SRC)) $(BUILD)/libpure.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libdaemon.a $(BUILD)/libpure.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libdaemon.a $(BUILD)/libpure.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Built again when the flags change, not when only time passes.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' > $@
+.PHONY: FORCE
+FORCE:
+
+build-tests: all $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(TEST_SRC))
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf $(BUILD)
+
+.SECONDARY:

@@ -1,0 +1,93 @@
+/* connector.h: the one contract between the core and a connector, a driver for one kind of system.
+ * SPDX-License-Identifier: MIT
+ *
+ * A connector is a folder that exports one `const struct connector_spec` (spec.h: what it is, pure) and one
+ * `const struct connector_type` (what it does). It knows addresses, not users. It runs on
+ * the loop, blocks never, limits what it accepts, never logs a secret, and paces itself. The core watches an
+ * address at most once per domain, however many users have it.
+ */
+#ifndef PRESENCED_CONNECTOR_H
+#define PRESENCED_CONNECTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "connectors/spec.h"
+#include "daemon/base/buf.h"
+#include "daemon/model/raw_state.h"
+
+struct connector; /* one running source; its body is private to its technology */
+struct source;	  /* the core's half of it; opaque to connectors */
+struct loop;	  /* daemon/loop.h: timers and descriptors that are measured */
+
+/* --- upwards: on the loop, never from inside start() or any other downward call
+ * ------------------------------ */
+
+/* The connection, or one domain of it, is now `status`; `why` is a sentence for people (NULL when up),
+ * copied. `domains` is a set, 1u << DOMAIN_RICH | ... Leaving UP makes all states of the domain stale. After
+ * coming UP exactly one of source_resumed() and source_resync_begin() is to follow. */
+void source_status_changed(struct source *src, unsigned domains, enum source_status status, const char *why);
+
+/* Nothing was missed while the connection was away: stale states are good again. */
+void source_resumed(struct source *src, unsigned domains);
+
+/* Everything that is watched is going to be said again; what was not said at the end becomes an error.
+ * Allowed at any time while UP (a peer that forgot us). */
+void source_resync_begin(struct source *src, unsigned domains);
+void source_resync_end(struct source *src, unsigned domains);
+
+/* What the source says of an address, a fact or only a status. `facts` are borrowed for the call;
+ * facts.domain says which half. `at` 0 means now. An address that is not watched is counted and dropped:
+ * -ENOENT. An older epoch/rev: -ESTALE. Facts that fail raw_facts_check(): -EINVAL, logged with what is
+ * wrong. Else 0. */
+int source_raw_state(struct source *src, const char *address, const struct raw_facts *facts);
+
+/* A user id -> the user's address at this source; for peers that speak of users (feed). False if there is
+ * none. */
+bool source_address_of(struct source *src, const char *user_id, enum domain domain, char *buf, size_t size);
+
+/* Its name, for messages and logs. */
+const char *source_name(const struct source *src);
+
+/* One row of a probe. `sentence` NULL: ok. `more` false ends the probe. */
+void source_probe_hop(struct source *src, const char *hop, const char *sentence, bool more);
+
+/* --- downwards
+ * ------------------------------------------------------------------------------------------------ */
+
+struct connector_type {
+	const struct connector_spec *spec;
+
+	/* Begin to connect; returns at once. 0 and *ret, owned by the caller until stop(); or -errno with a
+	 * sentence in err, *ret untouched. `settings` outlive the connector. Statuses arrive later, by event.
+	 */
+	int (*start)(struct connector **ret, struct source *src, const void *settings, struct loop *loop,
+		     char *err, size_t err_size);
+
+	/* Say goodbye to the peer without waiting, and free. No upward call after it returns. NULL is fine.
+	 */
+	void (*stop)(struct connector *c);
+
+	/* From now on tell what this address does, the present state first / stop telling. The connector
+	 * remembers the watch over reconnections. Each is called once (never twice in a row). watch: 0, or
+	 * -ENOMEM; an address that cannot be watched is told by source_raw_state() with a status, later.
+	 * `address` is borrowed for the call. */
+	int (*watch)(struct connector *c, const char *address, enum domain domain);
+	void (*unwatch)(struct connector *c, const char *address, enum domain domain);
+
+	/* Say again, from the peer and not from memory, what is true of a watched address. The answer is any
+	 * source_raw_state() of it. */
+	void (*verify)(struct connector *c, const char *address, enum domain domain);
+
+	/* Look at each hop to the peer in order and report it by source_probe_hop(); the last with more =
+	 * false, within 10 s. NULL: the core reports the status only. */
+	void (*probe)(struct connector *c);
+
+	/* Write counters as members of an object that the caller has opened. NULL: none. */
+	void (*stats)(const struct connector *c, struct buf *b);
+};
+
+/* The driver for a spec, or NULL (daemon/registry.c). */
+const struct connector_type *connector_type_of(const struct connector_spec *spec);
+
+#endif

@@ -1,0 +1,145 @@
+/* hashtab.c: chained hash table with a keyed hash.
+ * SPDX-License-Identifier: MIT */
+#include "daemon/base/hashtab.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* SipHash (Aumasson, Bernstein 2012) with 1 compression and 3 finalization rounds: what Python and the Linux
+ * kernel use for tables that strangers fill. */
+static uint64_t secret[2];
+
+static uint64_t rotate(uint64_t x, int n)
+{
+	return x << n | x >> (64 - n);
+}
+
+static void sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = rotate(v[1], 13) ^ v[0];
+	v[3] = rotate(v[3], 16) ^ v[2];
+	v[0] = rotate(v[0], 32);
+	v[2] += v[1];
+	v[0] += v[3];
+	v[1] = rotate(v[1], 17) ^ v[2];
+	v[3] = rotate(v[3], 21) ^ v[0];
+	v[2] = rotate(v[2], 32);
+}
+
+static uint32_t hash_text(const char *text)
+{
+	size_t len = strlen(text), done = 0;
+	uint64_t v[4] = { secret[0] ^ 0x736f6d6570736575, secret[1] ^ 0x646f72616e646f6d,
+			  secret[0] ^ 0x6c7967656e657261, secret[1] ^ 0x7465646279746573 };
+	uint64_t word;
+
+	for (; len - done >= 8; done += 8) {
+		memcpy(&word, text + done, 8);
+		v[3] ^= word;
+		sip_round(v);
+		v[0] ^= word;
+	}
+	word = 0;
+	memcpy(&word, text + done, len - done);
+	word |= (uint64_t)len << 56;
+	v[3] ^= word;
+	sip_round(v);
+	v[0] ^= word;
+	v[2] ^= 0xff;
+	for (int i = 0; i < 3; i++)
+		sip_round(v);
+	word = v[0] ^ v[1] ^ v[2] ^ v[3];
+	return (uint32_t)(word ^ word >> 32);
+}
+
+void hashtab_init(struct hashtab *t, const char *(*key)(const struct hash_link *link))
+{
+	if (secret[0] == 0 && getrandom(secret, sizeof secret, 0) != sizeof secret)
+		secret[0] = 1; /* no entropy yet, early in the boot: the table works, it is only not keyed */
+	*t = (struct hashtab){ .key = key };
+}
+
+void hashtab_done(struct hashtab *t)
+{
+	free(t->buckets);
+	hashtab_init(t, t->key);
+}
+
+struct hash_link *hashtab_find(const struct hashtab *t, const char *key)
+{
+	uint32_t hash;
+
+	if (t->count == 0)
+		return NULL;
+	hash = hash_text(key);
+	for (struct hash_link *l = t->buckets[hash & (t->bucket_count - 1)]; l != NULL; l = l->next)
+		if (l->hash == hash && strcmp(t->key(l), key) == 0)
+			return l;
+	return NULL;
+}
+
+static bool grow(struct hashtab *t)
+{
+	size_t count = t->bucket_count == 0 ? 8 : t->bucket_count * 2;
+	struct hash_link **buckets = calloc(count, sizeof *buckets);
+
+	if (buckets == NULL)
+		return false;
+	for (size_t i = 0; i < t->bucket_count; i++) {
+		while (t->buckets[i] != NULL) {
+			struct hash_link *l = t->buckets[i];
+
+			t->buckets[i] = l->next;
+			l->next = buckets[l->hash & (count - 1)];
+			buckets[l->hash & (count - 1)] = l;
+		}
+	}
+	free(t->buckets);
+	t->buckets = buckets;
+	t->bucket_count = count;
+	return true;
+}
+
+int hashtab_insert(struct hashtab *t, struct hash_link *link)
+{
+	struct hash_link **bucket;
+
+	if (t->count >= t->bucket_count && !grow(t) && t->bucket_count == 0)
+		return -ENOMEM;
+	link->hash = hash_text(t->key(link));
+	bucket = &t->buckets[link->hash & (t->bucket_count - 1)];
+	link->next = *bucket;
+	*bucket = link;
+	t->count++;
+	return 0;
+}
+
+void hashtab_remove(struct hashtab *t, struct hash_link *link)
+{
+	struct hash_link **l = &t->buckets[link->hash & (t->bucket_count - 1)];
+
+	while (*l != link)
+		l = &(*l)->next;
+	*l = link->next;
+	t->count--;
+}
+
+struct hash_link *hashtab_next(const struct hashtab *t, const struct hash_link *link)
+{
+	size_t bucket = 0;
+
+	if (link != NULL) {
+		if (link->next != NULL)
+			return link->next;
+		bucket = (link->hash & (t->bucket_count - 1)) + 1;
+	}
+	for (; bucket < t->bucket_count; bucket++)
+		if (t->buckets[bucket] != NULL)
+			return t->buckets[bucket];
+	return NULL;
+}

@@ -1,0 +1,434 @@
+/* console.c: the listening sockets, who may connect, and the work at the end of each turn.
+ * SPDX-License-Identifier: MIT */
+#include "daemon/console/console.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/base/logger.h"
+#include "daemon/console/connection.h"
+#include "daemon/console/events.h"
+#include "daemon/console/methods.h"
+#include "daemon/console/recorder.h"
+#include "daemon/console/ring.h"
+#include "daemon/console/subscription.h"
+
+#define RING_BYTES	(4 * 1024 * 1024)
+#define TURN_READERS	256  /* served in one turn before descriptors are looked at again */
+#define RETRY_ACCEPT_MS 1000 /* after running out of descriptors */
+#define MAX_PEER_GROUPS 1024
+
+/* One listening socket. */
+struct listener {
+	LIST_ENTRY(listener) link;
+	struct console *console;
+	struct config_console config; /* shallow copy of the daemon's configuration; replaced by reload */
+	int fd;
+	struct loop_event *event;
+	bool kept; /* by the reload that runs */
+};
+
+struct console {
+	struct daemon *daemon;
+	LIST_HEAD(, listener) listeners;
+	LIST_HEAD(, connection) connections;
+	size_t connection_count, recorder_count;
+	struct ring rings[PRESENCE_VARIANTS];
+	struct console_counters counters;
+	uint64_t users_seen, sources_seen; /* events up to here were handed to who follows them */
+	bool settled;			   /* presence.get may be waiting for this */
+};
+
+struct console *console_new(struct daemon *d)
+{
+	struct console *c = calloc(1, sizeof *c);
+
+	if (c == NULL)
+		return NULL;
+	c->daemon = d;
+	LIST_INIT(&c->listeners);
+	LIST_INIT(&c->connections);
+	for (int i = 0; i < PRESENCE_VARIANTS; i++) {
+		if (ring_init(&c->rings[i], RING_BYTES) < 0) {
+			console_free(c);
+			return NULL;
+		}
+	}
+	return c;
+}
+
+/* --- permissions
+ * -------------------------------------------------------------------------------------------------- */
+
+static bool names_uid(const char *text, uid_t uid)
+{
+	const struct passwd *pw = getpwnam(text);
+	char *end;
+	unsigned long number = strtoul(text, &end, 10);
+
+	return pw != NULL ? pw->pw_uid == uid : *end == '\0' && number == uid;
+}
+
+static bool names_gid(const char *text, const gid_t *gids, size_t count)
+{
+	const struct group *gr = getgrnam(text);
+	char *end;
+	unsigned long number = strtoul(text, &end, 10);
+	gid_t gid = gr != NULL ? gr->gr_gid : (gid_t)number;
+
+	if (gr == NULL && *end != '\0')
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (gids[i] == gid)
+			return true;
+	return false;
+}
+
+static bool is_admitted(const struct config_console *config, int fd, const struct unix_peer *peer)
+{
+	gid_t gids[MAX_PEER_GROUPS + 1];
+	socklen_t len = MAX_PEER_GROUPS * sizeof *gids;
+	size_t count = 0;
+
+	if (config->peer_uids.count == 0 && config->peer_gids.count == 0)
+		return true;
+	for (size_t i = 0; i < config->peer_uids.count; i++)
+		if (names_uid(config->peer_uids.items[i], peer->uid))
+			return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, gids, &len) == 0)
+		count = len / sizeof *gids;
+	gids[count++] = peer->gid;
+	for (size_t i = 0; i < config->peer_gids.count; i++)
+		if (names_gid(config->peer_gids.items[i], gids, count))
+			return true;
+	return false;
+}
+
+static bool is_administrator(const struct unix_peer *peer)
+{
+	return peer->uid == 0 || peer->uid == geteuid();
+}
+
+/* --- accepting
+ * ---------------------------------------------------------------------------------------------------- */
+
+static size_t connections_of(const struct console *c, uid_t uid)
+{
+	const struct connection *o;
+	size_t n = 0;
+
+	LIST_FOREACH (o, &c->connections, link)
+		n += o->peer.uid == uid;
+	return n;
+}
+
+static void turn_away(int fd, const char *code_and_message)
+{
+	char line[512];
+	int n = snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{%s}}\n",
+			 code_and_message);
+
+	if (write(fd, line, (size_t)n) < 0) {
+		/* it has gone already */
+	}
+	close(fd);
+}
+
+static void welcome(struct listener *l, int fd)
+{
+	struct console *c = l->console;
+	const struct config_limits *limits = &c->daemon->config->limits;
+	struct unix_peer peer = unix_socket_peer(fd);
+	bool administrator = is_administrator(&peer);
+	unsigned permissions = administrator ? (1u << PERMISSION_COUNT) - 1 : (unsigned)l->config.permissions;
+	struct connection *connection;
+
+	if (!administrator && !is_admitted(&l->config, fd, &peer)) {
+		turn_away(
+		    fd,
+		    "\"code\":-32001,\"message\":\"This account is not among the peers of this socket.\"");
+		log_warning("console", "refused", LOG_NUMBER("uid", peer.uid), LOG_NUMBER("pid", peer.pid),
+			    LOG_TEXT("socket", l->config.socket), LOG_TEXT("why", "not among its peers"));
+		return;
+	}
+	if (c->connection_count >= (size_t)limits->connections ||
+	    (!administrator && connections_of(c, peer.uid) >= (size_t)limits->connections_per_uid)) {
+		turn_away(fd, "\"code\":-32003,\"message\":\"There are too many connections already.\","
+			      "\"data\":{\"limit\":\"connections\"}");
+		log_warning("console", "refused", LOG_NUMBER("uid", peer.uid), LOG_NUMBER("pid", peer.pid),
+			    LOG_TEXT("socket", l->config.socket),
+			    LOG_TEXT("why", "limits.connections or connections_per_uid"));
+		return;
+	}
+	connection = connection_new(c->daemon, c, fd, peer, permissions);
+	if (connection == NULL)
+		return;
+	LIST_INSERT_HEAD(&c->connections, connection, link);
+	c->connection_count++;
+	log_debug("console", "connected", LOG_NUMBER("pid", peer.pid), LOG_NUMBER("uid", peer.uid));
+}
+
+static void on_connection(void *arg, short what)
+{
+	struct listener *l = arg;
+	int fd;
+
+	(void)what;
+	loop_event_arm(l->event);
+	for (int i = 0; i < 64; i++) {
+		fd = unix_socket_accept(l->fd);
+		if (fd >= 0) {
+			welcome(l, fd);
+			continue;
+		}
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS) {
+			log_warning("console", "cannot_accept", LOG_TEXT("socket", l->config.socket),
+				    LOG_TEXT("why", strerror(-fd)));
+			loop_event_disarm(l->event); /* it would wake us again and again */
+			loop_event_arm_in(l->event, RETRY_ACCEPT_MS);
+		}
+		return;
+	}
+}
+
+/* --- sockets
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void listener_free(struct listener *l)
+{
+	LIST_REMOVE(l, link);
+	loop_event_free(l->event);
+	unix_socket_close(l->fd, l->config.socket);
+	free(l->config.socket);
+	free(l);
+}
+
+static int listener_open(struct console *c, const struct config_console *config, struct buf *errors)
+{
+	struct listener *l = calloc(1, sizeof *l);
+	char why[512];
+
+	if (l == NULL)
+		return -ENOMEM;
+	l->console = c;
+	l->config = *config;
+	l->config.socket = strdup(config->socket);
+	l->fd = unix_socket_listen(config->socket, config->group, config->mode, why, sizeof why);
+	if (l->fd < 0) {
+		int r = l->fd;
+
+		buf_printf(errors, "%s\n", why);
+		free(l->config.socket);
+		free(l);
+		return r;
+	}
+	l->event = loop_event_new(c->daemon->loop, "console-accept", l->fd, EV_READ, on_connection, l);
+	l->kept = true;
+	LIST_INSERT_HEAD(&c->listeners, l, link);
+	if (l->event == NULL) {
+		listener_free(l);
+		return -ENOMEM;
+	}
+	loop_event_arm(l->event);
+	log_info("console", "listening", LOG_TEXT("socket", config->socket));
+	return 0;
+}
+
+/* The listener of this socket takes the new configuration over, if the file itself stays as it is. */
+static bool keep(struct console *c, const struct config_console *config)
+{
+	struct listener *l;
+
+	LIST_FOREACH (l, &c->listeners, link) {
+		char *path = l->config.socket;
+
+		if (strcmp(path, config->socket) != 0 || !config_console_same(&l->config, config))
+			continue;
+		l->config = *config;
+		l->config.socket = path;
+		l->kept = true;
+		return true;
+	}
+	return false;
+}
+
+int console_apply(struct console *c, const struct config *config, struct buf *errors)
+{
+	struct listener *l, *next;
+	bool kept[64] = { false };
+	int result = 0;
+
+	LIST_FOREACH (l, &c->listeners, link)
+		l->kept = false;
+	for (size_t i = 0; i < config->console_count && i < 64; i++)
+		kept[i] = keep(c, &config->consoles[i]);
+	for (l = LIST_FIRST(&c->listeners); l != NULL; l = next) {
+		next = LIST_NEXT(l, link);
+		if (!l->kept)
+			listener_free(l);
+	}
+	for (size_t i = 0; i < config->console_count && i < 64; i++) {
+		int r = kept[i] ? 0 : listener_open(c, &config->consoles[i], errors);
+
+		result = result < 0 ? result : r;
+	}
+	return result;
+}
+
+void console_goodbye(struct console *c)
+{
+	while (!LIST_EMPTY(&c->connections))
+		connection_close(LIST_FIRST(&c->connections), "presenced is stopping");
+}
+
+void console_free(struct console *c)
+{
+	if (c == NULL)
+		return;
+	console_goodbye(c);
+	while (!LIST_EMPTY(&c->listeners))
+		listener_free(LIST_FIRST(&c->listeners));
+	for (int i = 0; i < PRESENCE_VARIANTS; i++)
+		ring_done(&c->rings[i]);
+	free(c);
+}
+
+/* --- the end of a turn
+ * --------------------------------------------------------------------------------------------- */
+
+static bool run_readers(struct console *c)
+{
+	struct reader *r;
+
+	for (int i = 0; i < TURN_READERS && (r = interest_first(c->daemon->interest)) != NULL; i++) {
+		struct connection *connection = connection_of_reader(r);
+
+		reader_unqueue(r);
+		if (connection->closed || connection->subscription == NULL ||
+		    subscription_reader(connection->subscription) != r)
+			continue; /* it was replaced, and is kept only to compare with */
+		if (subscription_run(connection->subscription))
+			reader_queue(r, 0);
+	}
+	return interest_first(c->daemon->interest) != NULL;
+}
+
+static bool run_events(struct console *c)
+{
+	struct connection *connection, *next;
+	bool more = false;
+
+	for (connection = LIST_FIRST(&c->connections); connection != NULL; connection = next) {
+		next = LIST_NEXT(connection, link);
+		if ((connection->events.users || connection->events.sources) && !connection->blocked) {
+			more = events_run(connection) || more;
+			connection_flush(connection);
+		}
+	}
+	return more;
+}
+
+static bool there_are_events(struct console *c)
+{
+	uint64_t users = changelog_last(directory_changes(c->daemon->directory));
+	uint64_t sources = changelog_last(sources_changes(c->daemon->sources));
+	bool any = users != c->users_seen || sources != c->sources_seen;
+
+	c->users_seen = users;
+	c->sources_seen = sources;
+	return any;
+}
+
+/* What was said before the recording began, a part at a time. */
+static bool run_snapshots(struct console *c)
+{
+	struct connection *connection, *next;
+	bool more = false;
+
+	for (connection = LIST_FIRST(&c->connections); c->recorder_count > 0 && connection != NULL;
+	     connection = next) {
+		next = LIST_NEXT(connection, link);
+		if (connection->recorder.snapshot && !connection->blocked)
+			more = recorder_run(connection) || more;
+	}
+	return more;
+}
+
+bool console_turn(void *arg)
+{
+	struct console *c = arg;
+	bool more = run_readers(c);
+
+	more = run_snapshots(c) || more;
+
+	if (there_are_events(c) && run_events(c))
+		c->users_seen = 0; /* somebody did not get all: look again */
+	if (c->settled) {
+		struct connection *connection, *next;
+
+		c->settled = false;
+		for (connection = LIST_FIRST(&c->connections); connection != NULL; connection = next) {
+			next = LIST_NEXT(connection, link);
+			methods_settled(connection);
+		}
+	}
+	return more;
+}
+
+/* --- wiring
+ * -------------------------------------------------------------------------------------------------------- */
+
+void console_settled(struct console *c)
+{
+	c->settled = true;
+}
+
+void console_record(struct console *c, const struct buf *json)
+{
+	struct connection *connection, *next;
+
+	for (connection = LIST_FIRST(&c->connections); connection != NULL; connection = next) {
+		next = LIST_NEXT(connection, link);
+		if (connection->recorder.on)
+			recorder_line(connection, json);
+	}
+}
+
+bool console_is_recorded(const struct console *c)
+{
+	return c->recorder_count > 0;
+}
+
+void console_recording_changed(struct console *c, int by)
+{
+	c->recorder_count += (size_t)by;
+}
+
+struct ring *console_ring(struct console *c, bool calls)
+{
+	return &c->rings[calls ? 1 : 0];
+}
+
+struct console_counters *console_counters(struct console *c)
+{
+	return &c->counters;
+}
+
+size_t console_connection_count(const struct console *c)
+{
+	return c->connection_count;
+}
+
+void console_forget(struct console *c, struct connection *connection)
+{
+	LIST_REMOVE(connection, link);
+	c->connection_count--;
+	if (connection->recorder.on)
+		c->recorder_count--;
+}

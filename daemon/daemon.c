@@ -1,0 +1,323 @@
+/* daemon.c: wiring of the parts; start, reload, end.
+ * SPDX-License-Identifier: MIT */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "daemon/base/jsonw.h"
+#include "daemon/base/logger.h"
+#include "daemon/console/console.h"
+#include "daemon/model/raw_json.h"
+#include "daemon/service.h"
+#include "daemon/users_file.h"
+
+#define SLICE_USERS 2000 /* composed, or applied from a file, in one turn: below 10 ms */
+
+/* --- the directory tells the aggregator, the aggregator tells the readers
+ * ------------------------------------------ */
+
+static void on_user_added(void *arg, struct user *user)
+{
+	struct daemon *d = arg;
+
+	if (aggregator_user_added(d->aggregator, user, loop_now(d->loop)) < 0)
+		log_error("directory", "no_memory", LOG_TEXT("user", user_id(user)));
+}
+
+static void touch(struct daemon *d, const struct user *user, const char *const *left, size_t left_count)
+{
+	interest_touch(d->interest, user, changelog_last(aggregator_log(d->aggregator)), left, left_count);
+}
+
+static void on_user_changed(void *arg, struct user *user, const struct user_fields *old,
+			    const char *const *left, size_t left_count)
+{
+	struct daemon *d = arg;
+
+	aggregator_user_changed(d->aggregator, user, old, left, left_count, loop_now(d->loop));
+	if (left_count > 0)
+		touch(d, user, left, left_count);
+}
+
+static void on_user_removed(void *arg, struct user *user)
+{
+	struct daemon *d = arg;
+
+	aggregator_user_removed(d->aggregator, user, loop_now(d->loop));
+	touch(d, user, NULL, 0);
+}
+
+static const struct directory_observer directory_observer = { on_user_added, on_user_changed,
+							      on_user_removed };
+
+static bool on_demanded(void *arg, const struct user *user)
+{
+	const struct daemon *d = arg;
+
+	return d->config->always || interest_demanded(d->interest, user);
+}
+
+static void on_demand_changed(void *arg, struct user *user)
+{
+	struct daemon *d = arg;
+
+	aggregator_demand_changed(d->aggregator, user);
+}
+
+static void on_published(void *arg, struct user *user)
+{
+	struct daemon *d = arg;
+
+	interest_touch(d->interest, user, aggregator_published(user).seq, NULL, 0);
+}
+
+static void on_settled(void *arg, struct user *user)
+{
+	struct daemon *d = arg;
+
+	(void)user;
+	console_settled(d->console);
+}
+
+/* --- recordings
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void on_arrived(void *arg, const struct agg_source *source, const char *address,
+		       const struct raw_state *state)
+{
+	struct daemon *d = arg;
+	const struct source_id *id = agg_source_id(source);
+	struct buf b;
+
+	if (!console_is_recorded(d->console))
+		return;
+	buf_init(&b, 64 * 1024);
+	jsonw_object(&b, NULL);
+	jsonw_text(&b, "source", id->name);
+	jsonw_text(&b, "technology", vocab_name(&vocab_technology, id->technology));
+	jsonw_text(&b, "domain", vocab_name(&vocab_domain, state->facts.domain));
+	jsonw_text(&b, "address", address);
+	raw_json_write_facts(&b, &state->facts, true);
+	raw_json_write_times(&b, &state->facts);
+	jsonw_object_end(&b);
+	console_record(d->console, &b);
+	buf_done(&b);
+}
+
+static void on_watched(void *arg, struct user *user, bool watched)
+{
+	struct daemon *d = arg;
+	struct buf b;
+
+	if (!console_is_recorded(d->console))
+		return;
+	buf_init(&b, 4096);
+	jsonw_object(&b, NULL);
+	jsonw_text(&b, "user", user_id(user));
+	jsonw_bool(&b, "demand", watched);
+	jsonw_time(&b, "at", loop_now(d->loop).wall);
+	jsonw_object_end(&b);
+	console_record(d->console, &b);
+	buf_done(&b);
+}
+
+static void on_source_line(void *arg, const struct buf *json)
+{
+	struct daemon *d = arg;
+
+	if (console_is_recorded(d->console))
+		console_record(d->console, json);
+}
+
+/* --- turns
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Called by its timer only so that a turn happens. */
+static void on_aggregator_timer(void *arg, short what)
+{
+	(void)arg;
+	(void)what;
+}
+
+static void log_summary(const struct directory_summary *s)
+{
+	log_info("directory", "read", LOG_NUMBER("added", (int64_t)s->added),
+		 LOG_NUMBER("changed", (int64_t)s->changed), LOG_NUMBER("removed", (int64_t)s->removed),
+		 LOG_NUMBER("unchanged", (int64_t)s->unchanged));
+}
+
+static bool apply_users(struct daemon *d, size_t budget)
+{
+	struct directory_summary summary = { 0 };
+
+	if (d->users_file == NULL)
+		return false;
+	if (users_file_apply(d->users_file, budget, &summary))
+		return true;
+	log_summary(&summary);
+	users_file_free(d->users_file);
+	d->users_file = NULL;
+	service_ready(d->service); /* the reload is over */
+	return false;
+}
+
+static bool run_aggregator(void *arg)
+{
+	struct daemon *d = arg;
+	struct instant now = loop_now(d->loop);
+	bool more = apply_users(d, SLICE_USERS);
+	int64_t deadline;
+
+	more = aggregator_run(d->aggregator, now, SLICE_USERS) || more;
+	deadline = aggregator_deadline(d->aggregator);
+	if (deadline == INSTANT_NEVER)
+		loop_event_disarm(d->aggregator_timer);
+	else
+		loop_event_arm_in(d->aggregator_timer, deadline - now.mono);
+	return more;
+}
+
+/* --- start and end
+ * -------------------------------------------------------------------------------------------------- */
+
+static struct aggregator_host host;
+
+static void make_instance(struct daemon *d)
+{
+	unsigned char bytes[16];
+
+	if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+		memcpy(bytes, &d->started, sizeof bytes);
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(d->instance + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static int make_parts(struct daemon *d)
+{
+	host = sources_host;
+	host.demanded = on_demanded;
+	host.published = on_published;
+	host.settled = on_settled;
+	host.arrived = on_arrived;
+	host.watched = on_watched;
+	d->loop = loop_new();
+	if (d->loop == NULL)
+		return -ENOMEM;
+	d->started = loop_now(d->loop);
+	make_instance(d);
+	d->directory = directory_new(&directory_observer, d);
+	if (d->directory == NULL)
+		return -ENOMEM;
+	d->interest = interest_new(d->directory, on_demand_changed, d);
+	d->sources = sources_new(d->loop, d->directory);
+	d->aggregator = aggregator_new(&d->config->aggregator, &host, d);
+	d->console = console_new(d);
+	d->service = service_new(d);
+	d->aggregator_timer = loop_event_new(d->loop, "aggregator-timer", -1, 0, on_aggregator_timer, d);
+	if (d->interest == NULL || d->sources == NULL || d->aggregator == NULL || d->console == NULL ||
+	    d->service == NULL || d->aggregator_timer == NULL)
+		return -ENOMEM;
+	sources_connect(d->sources, d->aggregator);
+	sources_on_line(d->sources, on_source_line, d);
+	loop_add_hook(d->loop, "aggregator", run_aggregator, d);
+	loop_add_hook(d->loop, "consoles", console_turn, d->console);
+	return 0;
+}
+
+/* At the start nobody is served yet, so all users are read at once. */
+static int read_users(struct daemon *d, struct buf *errors)
+{
+	int r = users_file_open(&d->users_file, d->config->users, d->directory, errors);
+
+	if (r == 0)
+		r = users_file_parse(d->users_file, errors);
+	if (r < 0)
+		return r;
+	while (apply_users(d, SLICE_USERS))
+		;
+	return 0;
+}
+
+int daemon_start(struct daemon *d, struct config *config, struct buf *errors)
+{
+	int r;
+
+	d->config = config;
+	signal(SIGPIPE, SIG_IGN);
+	logger_set_level(NULL, (enum log_level)config->log_level);
+	r = make_parts(d);
+	if (r == 0)
+		r = read_users(d, errors);
+	if (r < 0)
+		return r;
+	sources_apply(d->sources, config);
+	r = console_apply(d->console, config, errors);
+	if (r < 0)
+		return r;
+	service_ready(d->service);
+	return 0;
+}
+
+int daemon_reload(struct daemon *d, struct buf *errors, struct buf *warnings)
+{
+	struct users_file *users = NULL;
+	struct config *config = NULL, *old = d->config;
+	int r;
+
+	if (d->users_file != NULL) {
+		buf_puts(errors,
+			 "the users of the last reload are still being applied; try again in a moment\n");
+		return -EBUSY;
+	}
+	service_reloading(d->service);
+	r = config_load(old->file, &config, errors, warnings);
+	if (r == 0)
+		r = users_file_open(&users, config->users, d->directory, errors);
+	if (r == 0)
+		r = users_file_parse(users, errors);
+	if (r < 0) {
+		users_file_free(users);
+		config_free(config);
+		service_ready(d->service);
+		return r;
+	}
+	d->config = config;
+	d->users_file = users;
+	logger_set_level(NULL, (enum log_level)config->log_level);
+	aggregator_configure(d->aggregator, &config->aggregator, loop_now(d->loop));
+	sources_apply(d->sources, config);
+	if (console_apply(d->console, config, warnings) < 0)
+		log_error("console", "not_listening", LOG_TEXT("why", buf_text(warnings)));
+	config_free(old);
+	log_info("daemon", "reloaded", LOG_TEXT("file", config->file));
+	return 0;
+}
+
+void daemon_done(struct daemon *d)
+{
+	if (d->service != NULL)
+		service_stopping(d->service);
+	users_file_free(d->users_file);
+	d->users_file = NULL;
+	if (d->console != NULL)
+		console_goodbye(d->console);
+	if (d->sources != NULL && d->aggregator != NULL)
+		sources_shutdown(d->sources);
+	service_free(d->service);
+	loop_event_free(d->aggregator_timer);
+	console_free(d->console);
+	aggregator_free(d->aggregator);
+	sources_free(d->sources);
+	if (d->loop != NULL)
+		loop_run_deferred(d->loop);
+	interest_free(d->interest);
+	directory_free(d->directory);
+	loop_free(d->loop);
+	config_free(d->config);
+}

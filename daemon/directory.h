@@ -1,0 +1,83 @@
+/* directory.h: the users, found by id, in order of id, and by group. Pure; it tells one observer what
+ * changes. SPDX-License-Identifier: MIT
+ */
+#ifndef PRESENCED_DIRECTORY_H
+#define PRESENCED_DIRECTORY_H
+
+#include <bsd/sys/tree.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/base/hashtab.h"
+#include "daemon/changelog.h"
+#include "daemon/model/user.h"
+
+struct directory;
+struct presentity; /* aggregator.h */
+
+/* A group exists as long as it has members. */
+struct user_group {
+	struct hash_link link;
+	struct user **members; /* any order */
+	size_t member_count, member_size;
+	char name[];
+};
+
+/* One user; stable as long as the user exists. Owned by the directory. */
+struct user {
+	struct hash_link link;
+	RB_ENTRY(user) order;
+	struct user_fields *fields;
+	struct user_group **groups; /* each once */
+	uint32_t *group_places;	    /* where it stands in each group's members */
+	uint32_t group_count;
+	uint32_t mark;		       /* the sync that last named it */
+	struct presentity *presentity; /* the aggregator's half */
+	struct changelog_node change;  /* in the log of directory changes */
+};
+
+/* Called in the middle of the change, on consistent data. */
+struct directory_observer {
+	void (*added)(void *arg, struct user *user);
+	/* `left`: groups that the user is no longer in (they may be gone after the call). `old` fields: for
+	 * the call. */
+	void (*changed)(void *arg, struct user *user, const struct user_fields *old, const char *const *left,
+			size_t left_count);
+	void (*removed)(void *arg, struct user *user); /* before it is freed; groups still there */
+};
+
+struct directory *directory_new(const struct directory_observer *observer, void *arg);
+void directory_free(struct directory *d); /* tells nobody */
+
+/* Add the user or change it; takes ownership of `fields`, which are valid (user_columns_check). 1: added or
+ * changed, 0: was so already, -ENOMEM. */
+int directory_set(struct directory *d, struct user_fields *fields);
+
+/* Remove; false if there is no such user. */
+bool directory_remove(struct directory *d, const char *id);
+
+/* A sync: begin, directory_set() for each, then end until it returns false: users that were not named are
+ * removed, at most `budget` looked at in a call. *ret is the summary so far. Nothing else may set users
+ * meanwhile. */
+struct directory_summary {
+	size_t added, changed, unchanged, removed;
+};
+void directory_sync_begin(struct directory *d);
+bool directory_sync_end(struct directory *d, size_t budget, struct directory_summary *ret);
+
+struct user *directory_find(const struct directory *d, const char *id);
+const struct user_group *directory_group(const struct directory *d, const char *name);
+size_t directory_count(const struct directory *d);
+
+/* The first user whose id comes after `id` in byte order ("": the first of all); NULL at the end. */
+struct user *directory_after(const struct directory *d, const char *id);
+
+/* The next one in order of id. */
+struct user *directory_next(const struct user *user);
+
+/* Changes of users: nodes are user.change. */
+struct changelog *directory_changes(struct directory *d);
+
+const char *user_id(const struct user *user);
+
+#endif

@@ -1,0 +1,132 @@
+/* service.c: signals and sd_notify.
+ * SPDX-License-Identifier: MIT */
+#include "daemon/service.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "daemon/base/logger.h"
+
+static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+#define SIGNALS (sizeof signals / sizeof *signals)
+
+struct service {
+	struct daemon *daemon;
+	struct loop_event *signal_events[SIGNALS];
+	struct loop_event *watchdog;
+	int64_t watchdog_ms; /* half of what systemd expects; 0 none */
+};
+
+static void on_stop(void *arg, short what)
+{
+	struct service *s = arg;
+
+	(void)what;
+	log_info("daemon", "stopping", LOG_TEXT("why", "a signal"));
+	loop_stop(s->daemon->loop);
+}
+
+static void log_lines(enum log_level level, const char *event, const char *text)
+{
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\n");
+		char line[1024];
+
+		memcpy(line, text, len < sizeof line ? len : sizeof line - 1);
+		line[len < sizeof line ? len : sizeof line - 1] = '\0';
+		log_at(level, "config", event, LOG_TEXT("what", line));
+		text += len + (text[len] == '\n');
+	}
+}
+
+static void on_reload(void *arg, short what)
+{
+	struct service *s = arg;
+	struct buf errors, warnings;
+
+	(void)what;
+	buf_init(&errors, 64 * 1024);
+	buf_init(&warnings, 64 * 1024);
+	if (daemon_reload(s->daemon, &errors, &warnings) < 0) {
+		log_lines(LOG_LEVEL_ERROR, "refused", buf_text(&errors));
+		log_error("daemon", "reload_refused", LOG_TEXT("file", s->daemon->config->file),
+			  LOG_TEXT("why", "the configuration is not good; the old one stays"));
+	}
+	log_lines(LOG_LEVEL_WARNING, "warning", buf_text(&warnings));
+	buf_done(&errors);
+	buf_done(&warnings);
+}
+
+static void on_watchdog(void *arg, short what)
+{
+	struct service *s = arg;
+
+	(void)what;
+	sd_notify(0, "WATCHDOG=1");
+	loop_event_arm_in(s->watchdog, s->watchdog_ms);
+}
+
+struct service *service_new(struct daemon *d)
+{
+	struct service *s = calloc(1, sizeof *s);
+	uint64_t usec = 0;
+
+	if (s == NULL)
+		return NULL;
+	s->daemon = d;
+	for (size_t i = 0; i < SIGNALS; i++) {
+		s->signal_events[i] = loop_event_new(d->loop, "signal", signals[i], EV_SIGNAL | EV_PERSIST,
+						     signals[i] == SIGHUP ? on_reload : on_stop, s);
+		if (s->signal_events[i] == NULL) {
+			service_free(s);
+			return NULL;
+		}
+		loop_event_arm(s->signal_events[i]);
+	}
+	if (sd_watchdog_enabled(0, &usec) > 0) {
+		s->watchdog_ms = (int64_t)(usec / 2000);
+		s->watchdog = loop_event_new(d->loop, "watchdog", -1, 0, on_watchdog, s);
+		if (s->watchdog != NULL)
+			loop_event_arm_in(s->watchdog, s->watchdog_ms);
+	}
+	return s;
+}
+
+void service_free(struct service *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < SIGNALS; i++)
+		loop_event_free(s->signal_events[i]);
+	loop_event_free(s->watchdog);
+	free(s);
+}
+
+void service_ready(struct service *s)
+{
+	size_t sources = 0;
+
+	for (const struct source *o = NULL; (o = sources_next(s->daemon->sources, o)) != NULL;)
+		sources++;
+	sd_notifyf(0, "READY=1\nSTATUS=%zu users, %zu sources", directory_count(s->daemon->directory),
+		   sources);
+}
+
+void service_stopping(struct service *s)
+{
+	(void)s;
+	sd_notify(0, "STOPPING=1\nSTATUS=stopping");
+}
+
+void service_reloading(struct service *s)
+{
+	struct timespec ts;
+
+	(void)s;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reading the configuration again",
+		   (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+}

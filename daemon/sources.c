@@ -1,0 +1,613 @@
+/* sources.c: configured sources and their running connectors.
+ * SPDX-License-Identifier: MIT */
+#include "daemon/sources.h"
+
+#include <bsd/sys/queue.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/jsonw.h"
+#include "daemon/base/logger.h"
+
+struct probe {
+	void (*hop)(void *arg, const char *hop, const char *sentence, bool ok);
+	void *arg;
+	bool running, all_ok;
+	struct loop_event *limit;
+};
+
+struct source {
+	TAILQ_ENTRY(source) link;
+	struct changelog_node change;
+	struct sources *all;
+	struct config_source config; /* owned, settings too */
+	const struct connector_type *type;
+	struct connector *connector;	/* NULL while it does not run */
+	struct agg_source *agg;		/* with `connector` */
+	enum source_status idle_status; /* while it does not run */
+	char *idle_why;			/* owned */
+	int64_t idle_since;
+	bool stopped; /* by command */
+	struct probe probe;
+};
+
+struct sources {
+	struct loop *loop;
+	struct directory *directory;
+	struct aggregator *aggregator;
+	struct changelog *changes;
+	TAILQ_HEAD(, source) list;
+	void (*line)(void *arg, const struct buf *json);
+	void *line_arg;
+};
+
+struct sources *sources_new(struct loop *loop, struct directory *directory)
+{
+	struct sources *all = calloc(1, sizeof *all);
+
+	if (all == NULL)
+		return NULL;
+	all->loop = loop;
+	all->directory = directory;
+	all->changes = changelog_new(0);
+	TAILQ_INIT(&all->list);
+	if (all->changes == NULL) {
+		free(all);
+		return NULL;
+	}
+	return all;
+}
+
+void sources_connect(struct sources *all, struct aggregator *aggregator)
+{
+	all->aggregator = aggregator;
+}
+
+/* --- what the aggregator asks
+ * ----------------------------------------------------------------------------------- */
+
+static int host_watch(void *owner, const char *address, enum domain domain)
+{
+	struct source *s = owner;
+
+	return s->type->watch(s->connector, address, domain);
+}
+
+static void host_unwatch(void *owner, const char *address, enum domain domain)
+{
+	struct source *s = owner;
+
+	s->type->unwatch(s->connector, address, domain);
+}
+
+static void host_verify(void *owner, const char *address, enum domain domain)
+{
+	struct source *s = owner;
+
+	s->type->verify(s->connector, address, domain);
+}
+
+struct group_search {
+	const char *name;
+	bool found;
+};
+
+static bool compare_group(void *arg, const char *entry, size_t len)
+{
+	struct group_search *search = arg;
+
+	search->found = strlen(search->name) == len && memcmp(search->name, entry, len) == 0;
+	return !search->found;
+}
+
+static bool serves(const struct config_source *c, const struct user_fields *user)
+{
+	if (c->match != NULL && fnmatch(c->match, user_field(user, USER_ID), 0) != 0)
+		return false;
+	for (size_t i = 0; i < c->groups.count; i++) {
+		struct group_search search = { .name = c->groups.items[i] };
+
+		user_list_each(user_field(user, USER_GROUPS), compare_group, &search);
+		if (search.found)
+			return true;
+	}
+	return c->groups.count == 0;
+}
+
+static bool host_address(void *owner, const struct user_fields *user, enum domain domain, char *buf,
+			 size_t size)
+{
+	const struct source *s = owner;
+
+	buf[0] = '\0';
+	return serves(&s->config, user) &&
+	       s->config.spec->address(s->config.settings, s->config.name, user, domain, buf, size);
+}
+
+const struct aggregator_host sources_host = {
+	.watch = host_watch,
+	.unwatch = host_unwatch,
+	.verify = host_verify,
+	.address = host_address,
+};
+
+/* --- status
+ * ----------------------------------------------------------------------------------------------------- */
+
+static void changed(struct source *s)
+{
+	(void)changelog_append(s->all->changes, &s->change); /* without memory nobody is told of this one */
+}
+
+static void set_idle(struct source *s, enum source_status status, const char *why)
+{
+	free(s->idle_why);
+	s->idle_why = why == NULL ? NULL : strdup(why);
+	s->idle_status = status;
+	s->idle_since = loop_now(s->all->loop).wall;
+	changed(s);
+	log_info("source", vocab_name(&vocab_source_status, status), LOG_TEXT("source", s->config.name),
+		 LOG_TEXT("why", why));
+}
+
+/* Which of two is worse for who looks at the whole: the vocabulary is in this order. */
+enum source_status source_status(const struct source *s, const char **ret_why)
+{
+	enum source_status worst = SOURCE_STATUS_COUNT;
+	struct aggregator_source_stats stats;
+
+	*ret_why = s->idle_why;
+	if (s->agg == NULL)
+		return s->idle_status;
+	aggregator_source_stats(s->all->aggregator, s->agg, &stats);
+	for (int d = 0; d < DOMAIN_COUNT; d++) {
+		if ((s->config.domains >> d & 1) == 0 || stats.status[d] >= worst)
+			continue;
+		worst = stats.status[d];
+		*ret_why = stats.why[d];
+	}
+	return worst;
+}
+
+static void write_domains(const struct source *s, struct buf *b, const struct aggregator_source_stats *stats)
+{
+	jsonw_object(b, "domains");
+	for (int d = 0; d < DOMAIN_COUNT; d++) {
+		if ((s->config.domains >> d & 1) == 0)
+			continue;
+		jsonw_object(b, vocab_name(&vocab_domain, d));
+		jsonw_text(
+		    b, "status",
+		    vocab_name(&vocab_source_status, s->agg == NULL ? s->idle_status : stats->status[d]));
+		if (s->agg != NULL && stats->why[d] != NULL)
+			jsonw_text(b, "why", stats->why[d]);
+		if (s->agg != NULL && stats->since[d] != 0)
+			jsonw_time(b, "since", stats->since[d]);
+		else if (s->agg == NULL && s->idle_since != 0)
+			jsonw_time(b, "since", s->idle_since);
+		jsonw_object_end(b);
+	}
+	jsonw_object_end(b);
+}
+
+void source_write(const struct source *s, struct buf *b)
+{
+	struct aggregator_source_stats stats = { 0 };
+	const char *why;
+	enum source_status status = source_status(s, &why);
+
+	if (s->agg != NULL)
+		aggregator_source_stats(s->all->aggregator, s->agg, &stats);
+	jsonw_text(b, "name", s->config.name);
+	jsonw_text(b, "type", s->config.spec->type);
+	jsonw_text(b, "technology", vocab_name(&vocab_technology, s->config.technology));
+	jsonw_bool(b, "enabled", s->config.enabled);
+	jsonw_text(b, "status", vocab_name(&vocab_source_status, status));
+	if (why != NULL)
+		jsonw_text(b, "why", why);
+	write_domains(s, b, &stats);
+	jsonw_int(b, "watches", (int64_t)stats.watches);
+	jsonw_int(b, "stale", (int64_t)stats.stale);
+	jsonw_int(b, "raw_states", (int64_t)stats.raw_states);
+	jsonw_int(b, "unwatched", (int64_t)stats.unwatched);
+	jsonw_int(b, "outdated", (int64_t)stats.outdated);
+	jsonw_int(b, "verifications", (int64_t)stats.verifications);
+	jsonw_int(b, "corrections", (int64_t)stats.corrections);
+	jsonw_int(b, "unanswered", (int64_t)stats.unanswered);
+	jsonw_object(b, "wrong_lamp");
+	jsonw_int(b, "busy_ms", stats.wrong_lamp_busy);
+	jsonw_int(b, "any_ms", stats.wrong_lamp_any);
+	jsonw_object_end(b);
+	if (s->connector != NULL && s->type->stats != NULL) {
+		jsonw_object(b, "details");
+		s->type->stats(s->connector, b);
+		jsonw_object_end(b);
+	}
+}
+
+/* --- lines for `record`
+ * ------------------------------------------------------------------------------------------ */
+
+void sources_on_line(struct sources *all, void (*line)(void *arg, const struct buf *json), void *arg)
+{
+	all->line = line;
+	all->line_arg = arg;
+}
+
+static void put_line(struct source *s, const char *key, const char *word, unsigned domains, const char *why)
+{
+	struct buf b;
+
+	if (s->all->line == NULL)
+		return;
+	buf_init(&b, 4096);
+	jsonw_object(&b, NULL);
+	jsonw_text(&b, "source", s->config.name);
+	jsonw_text(&b, key, word);
+	jsonw_list(&b, "domains");
+	for (int d = 0; d < DOMAIN_COUNT; d++)
+		if ((domains >> d & 1) != 0)
+			jsonw_text(&b, NULL, vocab_name(&vocab_domain, d));
+	jsonw_list_end(&b);
+	if (why != NULL)
+		jsonw_text(&b, "why", why);
+	jsonw_time(&b, "at", loop_now(s->all->loop).wall);
+	jsonw_object_end(&b);
+	s->all->line(s->all->line_arg, &b);
+	buf_done(&b);
+}
+
+/* --- what connectors say
+ * ----------------------------------------------------------------------------------------- */
+
+void source_status_changed(struct source *s, unsigned domains, enum source_status status, const char *why)
+{
+	const char *old_why;
+	enum source_status before = source_status(s, &old_why);
+	bool bad = status < SOURCE_STATUS_UP && status != SOURCE_STATUS_CONNECTING;
+
+	domains &= (unsigned)s->config.domains;
+	if (s->agg == NULL)
+		return;
+	put_line(s, "source_status", vocab_name(&vocab_source_status, status), domains, why);
+	aggregator_source_status(s->all->aggregator, s->agg, domains, status, why, loop_now(s->all->loop));
+	changed(s);
+	if (before != status)
+		log_at(bad ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "source",
+		       vocab_name(&vocab_source_status, status), LOG_TEXT("source", s->config.name),
+		       LOG_TEXT("why", why));
+}
+
+void source_resumed(struct source *s, unsigned domains)
+{
+	put_line(s, "resync", "resumed", domains, NULL);
+	aggregator_source_resumed(s->all->aggregator, s->agg, domains, loop_now(s->all->loop));
+}
+
+void source_resync_begin(struct source *s, unsigned domains)
+{
+	put_line(s, "resync", "begin", domains, NULL);
+	aggregator_resync_begin(s->all->aggregator, s->agg, domains, loop_now(s->all->loop));
+}
+
+void source_resync_end(struct source *s, unsigned domains)
+{
+	put_line(s, "resync", "end", domains, NULL);
+	aggregator_resync_end(s->all->aggregator, s->agg, domains, loop_now(s->all->loop));
+}
+
+int source_raw_state(struct source *s, const char *address, const struct raw_facts *facts)
+{
+	int r =
+	    (s->config.domains >> facts->domain & 1) == 0
+		? -ENOENT
+		: aggregator_raw_state(s->all->aggregator, s->agg, address, facts, loop_now(s->all->loop));
+
+	if (r == -EINVAL) {
+		const char *wrong = raw_facts_check(facts);
+
+		log_warning(
+		    "source", "state_refused", LOG_TEXT("source", s->config.name),
+		    LOG_TEXT("address", address),
+		    LOG_TEXT("why", wrong != NULL ? wrong : "the status is not one that a source can say"));
+	}
+	return r;
+}
+
+bool source_address_of(struct source *s, const char *user_id, enum domain domain, char *buf, size_t size)
+{
+	const struct user *user = directory_find(s->all->directory, user_id);
+
+	buf[0] = '\0';
+	return user != NULL && host_address(s, user->fields, domain, buf, size);
+}
+
+const char *source_name(const struct source *s)
+{
+	return s->config.name;
+}
+
+/* --- probes
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void probe_over(struct source *s)
+{
+	void (*hop)(void *arg, const char *hop, const char *sentence, bool ok) = s->probe.hop;
+
+	s->probe.running = false;
+	loop_event_free(s->probe.limit);
+	s->probe.limit = NULL;
+	if (hop != NULL)
+		hop(s->probe.arg, NULL, NULL, s->probe.all_ok);
+}
+
+void source_probe_hop(struct source *s, const char *hop, const char *sentence, bool more)
+{
+	if (!s->probe.running)
+		return;
+	s->probe.all_ok = s->probe.all_ok && sentence == NULL;
+	if (s->probe.hop != NULL)
+		s->probe.hop(s->probe.arg, hop, sentence, sentence == NULL);
+	if (!more)
+		probe_over(s);
+}
+
+static void on_probe_limit(void *arg, short what)
+{
+	(void)what;
+	source_probe_hop(arg, "time", "no answer within 10 seconds", false);
+}
+
+/* The first hop is the core's: whether there is anything that could be asked. */
+static bool probe_configuration(struct source *s)
+{
+	const struct option *missing = options_missing(s->config.spec->options, s->config.settings);
+	char why[512];
+
+	if (missing != NULL) {
+		snprintf(why, sizeof why,
+			 "%s is missing: give it under source %s in the configuration, then reload",
+			 missing->name, s->config.name);
+		source_probe_hop(s, "configuration", why, false);
+		return false;
+	}
+	if (s->connector == NULL) {
+		snprintf(why, sizeof why, "the source does not run (%s): %s",
+			 vocab_name(&vocab_source_status, s->idle_status),
+			 s->idle_why != NULL ? s->idle_why
+			 : s->stopped	     ? "start it with: presencectl source NAME start"
+					     : "set enabled: true in the configuration, then reload");
+		source_probe_hop(s, "configuration", why, false);
+		return false;
+	}
+	source_probe_hop(s, "configuration", NULL, true);
+	return true;
+}
+
+int source_probe(struct source *s, void (*hop)(void *arg, const char *hop, const char *sentence, bool ok),
+		 void *arg)
+{
+	const char *why;
+	enum source_status status;
+
+	if (s->probe.running)
+		return -EBUSY;
+	s->probe = (struct probe){ .hop = hop, .arg = arg, .running = true, .all_ok = true };
+	s->probe.limit = loop_event_new(s->all->loop, "probe", -1, 0, on_probe_limit, s);
+	if (s->probe.limit != NULL)
+		loop_event_arm_in(s->probe.limit, PROBE_LIMIT_MS);
+	if (!probe_configuration(s))
+		return 0;
+	if (s->type->probe != NULL) {
+		s->type->probe(s->connector);
+		return 0;
+	}
+	status = source_status(s, &why);
+	source_probe_hop(s, "connection", status >= SOURCE_STATUS_UP ? NULL : why, false);
+	return 0;
+}
+
+void source_probe_forget(struct source *s, const void *arg)
+{
+	if (s->probe.running && s->probe.arg == arg)
+		s->probe.hop = NULL;
+}
+
+/* --- starting and stopping
+ * --------------------------------------------------------------------------------------- */
+
+static void run(struct source *s)
+{
+	const struct option *missing = options_missing(s->config.spec->options, s->config.settings);
+	char err[512] = "";
+
+	if (!s->config.enabled) {
+		set_idle(s, SOURCE_STATUS_DISABLED, NULL);
+		return;
+	}
+	if (missing != NULL) {
+		snprintf(err, sizeof err, "%s is missing in the configuration", missing->name);
+		set_idle(s, SOURCE_STATUS_NOT_CONFIGURED, err);
+		return;
+	}
+	s->agg = aggregator_add_source(s->all->aggregator, s->config.name, s->config.technology,
+				       s->config.position, (unsigned)s->config.domains, s);
+	if (s->agg != NULL &&
+	    s->type->start(&s->connector, s, s->config.settings, s->all->loop, err, sizeof err) == 0) {
+		changed(s);
+		return;
+	}
+	if (s->agg != NULL)
+		aggregator_remove_source(s->all->aggregator, s->agg, loop_now(s->all->loop));
+	s->agg = NULL;
+	s->connector = NULL;
+	set_idle(s, SOURCE_STATUS_CONNECTION_ERROR, err[0] != '\0' ? err : "no memory");
+}
+
+static void halt(struct source *s)
+{
+	if (s->connector == NULL)
+		return;
+	if (s->probe.running)
+		source_probe_hop(s, "connection", "the source was stopped meanwhile", false);
+	aggregator_remove_source(s->all->aggregator, s->agg, loop_now(s->all->loop));
+	s->agg = NULL;
+	s->type->stop(s->connector);
+	s->connector = NULL;
+}
+
+int source_start(struct source *s, char *err, size_t err_size)
+{
+	const struct option *missing = options_missing(s->config.spec->options, s->config.settings);
+
+	if (!s->config.enabled) {
+		snprintf(err, err_size, "source %s is disabled in the configuration", s->config.name);
+		return -EINVAL;
+	}
+	if (missing != NULL) {
+		snprintf(err, err_size, "source %s has no %s in the configuration", s->config.name,
+			 missing->name);
+		return -EINVAL;
+	}
+	s->stopped = false;
+	if (s->connector == NULL)
+		run(s);
+	return 0;
+}
+
+void source_stop(struct source *s)
+{
+	s->stopped = true;
+	halt(s);
+	if (s->config.enabled)
+		set_idle(s, SOURCE_STATUS_STOPPED, NULL);
+}
+
+static void source_free(struct source *s)
+{
+	halt(s);
+	if (s->probe.running)
+		probe_over(s);
+	changelog_forget(s->all->changes, &s->change);
+	TAILQ_REMOVE(&s->all->list, s, link);
+	config_source_done(&s->config);
+	free(s->idle_why);
+	free(s);
+}
+
+/* Take the source out of the configuration, its settings included. */
+static void take(struct source *s, struct config_source *from)
+{
+	config_source_done(&s->config);
+	s->config = *from;
+	*from = (struct config_source){ .spec = from->spec };
+	s->type = connector_type_of(s->config.spec);
+}
+
+static void add(struct sources *all, struct config_source *from)
+{
+	struct source *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return;
+	s->all = all;
+	TAILQ_INSERT_TAIL(&all->list, s, link);
+	s->config.spec = from->spec;
+	take(s, from);
+	run(s);
+}
+
+static void update(struct source *s, struct config_source *from)
+{
+	bool same = config_source_same(&s->config, from);
+	bool serves_same = config_source_serves_same(&s->config, from);
+	int position = from->position;
+
+	if (!same) {
+		halt(s);
+		take(s, from);
+		if (!s->stopped)
+			run(s);
+		return;
+	}
+	if (!serves_same) {
+		void *settings = s->config.settings; /* the connector holds on to these */
+
+		s->config.settings = from->settings;
+		from->settings = settings;
+		take(s, from);
+		/* take() freed the new settings with the old config, and moved the old ones in */
+		aggregator_readdress(s->all->aggregator);
+	}
+	s->config.position = position;
+	if (s->agg != NULL)
+		aggregator_move_source(s->all->aggregator, s->agg, position);
+}
+
+static struct config_source *configured(struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->source_count; i++)
+		if (config->sources[i].name != NULL && strcmp(config->sources[i].name, name) == 0)
+			return &config->sources[i];
+	return NULL;
+}
+
+void sources_apply(struct sources *all, struct config *config)
+{
+	struct source *s, *next;
+
+	for (s = TAILQ_FIRST(&all->list); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, link);
+		if (configured(config, s->config.name) == NULL)
+			source_free(s);
+	}
+	for (size_t i = 0; i < config->source_count; i++) {
+		s = sources_find(all, config->sources[i].name);
+		if (s == NULL)
+			add(all, &config->sources[i]);
+		else
+			update(s, &config->sources[i]);
+	}
+}
+
+void sources_shutdown(struct sources *all)
+{
+	while (!TAILQ_EMPTY(&all->list))
+		source_free(TAILQ_FIRST(&all->list));
+}
+
+void sources_free(struct sources *all)
+{
+	if (all == NULL)
+		return;
+	changelog_free(all->changes);
+	free(all);
+}
+
+struct source *sources_find(const struct sources *all, const char *name)
+{
+	struct source *s;
+
+	TAILQ_FOREACH (s, &all->list, link)
+		if (strcmp(s->config.name, name) == 0)
+			return s;
+	return NULL;
+}
+
+struct source *sources_next(const struct sources *all, const struct source *s)
+{
+	return s == NULL ? TAILQ_FIRST(&all->list) : TAILQ_NEXT(s, link);
+}
+
+struct changelog *sources_changes(struct sources *all)
+{
+	return all->changes;
+}
+
+struct source *sources_node_source(struct changelog_node *node)
+{
+	return hash_entry(node, struct source, change);
+}

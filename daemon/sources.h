@@ -1,0 +1,56 @@
+/* sources.h: the core's half of every configured source: starting and stopping, status, probes, and the calls
+ * between connectors and the aggregator. SPDX-License-Identifier: MIT */
+#ifndef PRESENCED_SOURCES_H
+#define PRESENCED_SOURCES_H
+
+#include "connectors/connector.h"
+#include "daemon/aggregator.h"
+#include "daemon/changelog.h"
+#include "daemon/config.h"
+#include "daemon/loop.h"
+
+struct sources;
+
+#define PROBE_LIMIT_MS 10000
+
+struct sources *sources_new(struct loop *loop, struct directory *directory);
+void sources_free(struct sources *all); /* after sources_shutdown() */
+
+/* The aggregator that gets what they say; once, before sources_apply(). sources_host is its host part: watch,
+ * unwatch, verify and address with a struct source as owner. */
+void sources_connect(struct sources *all, struct aggregator *aggregator);
+extern const struct aggregator_host sources_host;
+
+/* Make the sources what `config` says. The settings of new ones are taken out of it (NULL is left there);
+ * those that did not change keep their connection. */
+void sources_apply(struct sources *all, struct config *config);
+
+/* Stop all, for the end of the daemon. */
+void sources_shutdown(struct sources *all);
+
+struct source *sources_find(const struct sources *all, const char *name);
+struct source *sources_next(const struct sources *all, const struct source *s); /* NULL: the first */
+
+/* By command. 0, or -EINVAL with a sentence (disabled, not configured). */
+int source_start(struct source *s, char *err, size_t err_size);
+void source_stop(struct source *s);
+
+/* Status of the whole (the worst of its domains), why (NULL or a sentence), and everything else as JSON
+ * members. */
+enum source_status source_status(const struct source *s, const char **ret_why);
+void source_write(const struct source *s, struct buf *b);
+
+/* Look at each hop. `hop` is called for each, at the end with hop NULL and `ok` whether all were; perhaps at
+ * once. A second probe while one runs: -EBUSY. */
+int source_probe(struct source *s, void (*hop)(void *arg, const char *hop, const char *sentence, bool ok),
+		 void *arg);
+void source_probe_forget(struct source *s, const void *arg); /* who asked is gone */
+
+/* Changes of status: nodes are sources. */
+struct changelog *sources_changes(struct sources *all);
+struct source *sources_node_source(struct changelog_node *node);
+
+/* For `record`: called with each status and resynchronisation as a line; NULL: nobody. */
+void sources_on_line(struct sources *all, void (*line)(void *arg, const struct buf *json), void *arg);
+
+#endif
