@@ -517,6 +517,19 @@ static struct loaded *loaded_new(const char *file)
 	return l;
 }
 
+int config_defaults(struct config **ret)
+{
+	struct loaded *l = loaded_new("defaults");
+
+	if (l == NULL || add_default_console(&l->config) < 0) {
+		config_free(l == NULL ? NULL : &l->config);
+		return -ENOMEM;
+	}
+	connect_rules(l);
+	*ret = &l->config;
+	return 0;
+}
+
 int config_load(const char *file, struct config **ret, struct buf *errors, struct buf *warnings)
 {
 	struct config_reader r;

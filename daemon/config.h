@@ -55,6 +55,9 @@ struct config {
 int config_load(const char *file, struct config **ret, struct buf *errors, struct buf *warnings);
 void config_free(struct config *c);
 
+/* The configuration of an empty file. 0 and *ret, or -ENOMEM. */
+int config_defaults(struct config **ret);
+
 /* Free what a source owns, its settings too; the struct itself belongs to its array. */
 void config_source_done(struct config_source *s);
 

@@ -357,12 +357,16 @@ static inline struct user *user_of(struct world *w, const char *id)
 
 static inline void want(struct world *w, const char *id)
 {
-	for (size_t i = 0; i < WANTED_MAX; i++) {
-		if (w->wanted[i] == NULL) {
-			w->wanted[i] = id;
-			break;
-		}
+	size_t free_place = WANTED_MAX;
+
+	for (size_t i = WANTED_MAX; i-- > 0;) {
+		if (w->wanted[i] == NULL)
+			free_place = i;
+		else if (strcmp(w->wanted[i], id) == 0)
+			return;
 	}
+	assert_true(free_place < WANTED_MAX);
+	w->wanted[free_place] = id;
 	if (directory_find(w->d, id) != NULL)
 		aggregator_demand_changed(w->a, user_of(w, id));
 }

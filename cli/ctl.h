@@ -1,0 +1,65 @@
+/* ctl.h: what every command of presencectl has: its table row, its context, and shared output.
+ * SPDX-License-Identifier: MIT */
+#ifndef PRESENCED_CTL_H
+#define PRESENCED_CTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cli/client.h"
+#include "daemon/base/buf.h"
+
+enum { EXIT_FINE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
+
+struct ctl {
+	const char *socket;
+	bool json;
+};
+
+struct command {
+	const char *name;
+	const char *arguments; /* "USER..." */
+	const char *help;      /* a sentence */
+	int min_arguments, max_arguments; /* -1: any number */
+	int (*run)(const struct ctl *ctl, int argc, char **argv); /* argv[0] is the command; returns the exit status */
+};
+extern const struct command commands[]; /* ended by name NULL */
+
+int cmd_status(const struct ctl *ctl, int argc, char **argv);
+int cmd_list(const struct ctl *ctl, int argc, char **argv);
+int cmd_get(const struct ctl *ctl, int argc, char **argv);
+int cmd_watch(const struct ctl *ctl, int argc, char **argv);
+int cmd_explain(const struct ctl *ctl, int argc, char **argv);
+int cmd_subscribe(const struct ctl *ctl, int argc, char **argv);
+int cmd_doctor(const struct ctl *ctl, int argc, char **argv);
+int cmd_source(const struct ctl *ctl, int argc, char **argv);
+int cmd_compose(const struct ctl *ctl, int argc, char **argv);
+int cmd_record(const struct ctl *ctl, int argc, char **argv);
+int cmd_replay(const struct ctl *ctl, int argc, char **argv);
+int cmd_reload(const struct ctl *ctl, int argc, char **argv);
+int cmd_log(const struct ctl *ctl, int argc, char **argv);
+int cmd_help(const struct ctl *ctl, int argc, char **argv);
+
+/* "presencectl: ..." on standard error; returns EXIT_USAGE. */
+int usage_error(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const struct command *command_find(const char *name);
+
+/* An option "--name VALUE" or "--name=VALUE" taken out of argv; NULL if it is not there. *argc shrinks. */
+const char *take_option(int *argc, char **argv, const char *name);
+bool take_flag(int *argc, char **argv, const char *name);
+
+/* Print a value as one line. */
+void print_json(const json_t *value);
+
+/* Text of a member, "" if there is none. */
+const char *text_of(const json_t *object, const char *key);
+
+/* A composed presence in words: 'busy, meeting "Board room" (sip)' and 'line idle, forwarded to 2099 (tapi)'. */
+void describe_rich(const json_t *rich, struct buf *b);
+void describe_telephony(const json_t *telephony, struct buf *b);
+
+/* One line of a change: time, user, overall, both halves. */
+void print_change(const struct ctl *ctl, const json_t *presence);
+
+#endif
