@@ -12,15 +12,15 @@ struct client;
 struct client *client_open(const char *socket);
 void client_close(struct client *c); /* NULL is fine */
 
-/* Call a method; takes `params` (NULL: none). The result, owned by the caller; NULL: the error was printed. Notifications
- * that come meanwhile are kept for client_next(). */
+/* Call a method; takes `params` (NULL: none). The result, owned by the caller; NULL: the error was printed.
+ * Notifications that come meanwhile are kept for client_next(). */
 json_t *client_call(struct client *c, const char *method, json_t *params);
 
 /* The same, quietly: *ret_code is the error's code, or 0. */
 json_t *client_try(struct client *c, const char *method, json_t *params, int *ret_code);
 
-/* The next notification (owned by the caller: "method", "params"), waiting at most `ms` (-1 for ever). NULL: *ret_ended
- * tells whether the time is up (0) or the connection has ended (1). */
+/* The next notification (owned by the caller: "method", "params"), waiting at most `ms` (-1 for ever). NULL:
+ * *ret_ended tells whether the time is up (0) or the connection has ended (1). */
 json_t *client_next(struct client *c, int64_t ms, int *ret_ended);
 
 #endif

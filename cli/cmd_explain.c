@@ -20,8 +20,8 @@ static void print_state(const json_t *state)
 		describe_telephony(state, &facts);
 	if (json_object_get(state, "age_ms") != NULL)
 		duration_format(json_integer_value(json_object_get(state, "age_ms")), age);
-	printf("  %-10s %-10s %-24s %s\n", text_of(state, "source"), text_of(state, "domain"), text_of(state, "address"),
-	    facts.len == 0 ? "ok, without a word" : buf_text(&facts));
+	printf("  %-10s %-10s %-24s %s\n", text_of(state, "source"), text_of(state, "domain"),
+	    text_of(state, "address"), facts.len == 0 ? "ok, without a word" : buf_text(&facts));
 	printf("  %21s last said: %s%s%s%s\n", "", age, strcmp(age, "never") == 0 ? "" : " ago",
 	    *text_of(state, "why") == '\0' ? "" : "; ", text_of(state, "why"));
 	buf_done(&facts);
@@ -46,8 +46,10 @@ static void print_demand(const json_t *demand)
 		const json_t *d = json_array_get(demand, i);
 
 		if (strcmp(text_of(d, "by"), "console") == 0)
-			printf("  a console, process %" JSON_INTEGER_FORMAT " of account %" JSON_INTEGER_FORMAT "\n",
-			    json_integer_value(json_object_get(d, "pid")), json_integer_value(json_object_get(d, "uid")));
+			printf("  a console, process %" JSON_INTEGER_FORMAT
+			       " of account %" JSON_INTEGER_FORMAT "\n",
+			    json_integer_value(json_object_get(d, "pid")),
+			    json_integer_value(json_object_get(d, "uid")));
 		else if (strcmp(text_of(d, "by"), "always") == 0)
 			puts("  monitoring.mode: always");
 		else

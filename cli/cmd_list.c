@@ -25,7 +25,8 @@ static bool has_word(const json_t *half, const char *word)
 
 static bool passes(const struct filter *f, const json_t *presence)
 {
-	const json_t *rich = json_object_get(presence, "rich"), *telephony = json_object_get(presence, "telephony");
+	const json_t *rich = json_object_get(presence, "rich"),
+		     *telephony = json_object_get(presence, "telephony");
 
 	if (f->rich != NULL && !has_word(rich, f->rich))
 		return false;
@@ -45,15 +46,16 @@ static void add_row(struct table *t, const json_t *presence, const char *name)
 	buf_init(&telephony, 4096);
 	describe_rich(json_object_get(presence, "rich"), &rich);
 	describe_telephony(json_object_get(presence, "telephony"), &telephony);
-	table_row(t, (const char *const[]){ text_of(presence, "user"), name, text_of(presence, "overall"),
-			 buf_text(&rich), buf_text(&telephony) });
+	table_row(t,
+	    (const char *const[]){ text_of(presence, "user"), name, text_of(presence, "overall"),
+		buf_text(&rich), buf_text(&telephony) });
 	buf_done(&rich);
 	buf_done(&telephony);
 }
 
 /* The presences of one page of users.list, filtered. */
-static int list_page(const struct ctl *ctl, struct client *c, const json_t *users, const struct filter *f,
-    struct table *t)
+static int list_page(
+    const struct ctl *ctl, struct client *c, const json_t *users, const struct filter *f, struct table *t)
 {
 	json_t *ids = json_array(), *names = json_object(), *result;
 
@@ -104,7 +106,8 @@ static int list(const struct ctl *ctl, struct client *c, const struct filter *f,
 int cmd_list(const struct ctl *ctl, int argc, char **argv)
 {
 	struct filter f = { .rich = take_option(&argc, argv, "--rich"),
-		.telephony = take_option(&argc, argv, "--telephony"), .source = take_option(&argc, argv, "--source"),
+		.telephony = take_option(&argc, argv, "--telephony"),
+		.source = take_option(&argc, argv, "--source"),
 		.match = take_option(&argc, argv, "--match") };
 	struct client *c;
 	struct table t;
@@ -162,7 +165,8 @@ int cmd_get(const struct ctl *ctl, int argc, char **argv)
 	unknown = json_object_get(result, "unknown");
 	print_presences(ctl, json_object_get(result, "presences"));
 	for (size_t i = 0; i < json_array_size(unknown); i++)
-		fprintf(stderr, "presencectl: There is no user \"%s\".\n", json_string_value(json_array_get(unknown, i)));
+		fprintf(stderr, "presencectl: There is no user \"%s\".\n",
+		    json_string_value(json_array_get(unknown, i)));
 	status = result == NULL || json_array_size(unknown) > 0 ? EXIT_NO : EXIT_FINE;
 	json_decref(result);
 	client_close(c);

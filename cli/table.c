@@ -122,14 +122,27 @@ bool table_is_colourful(void)
 static const struct {
 	const char *word, *escape;
 } colours[] = {
-	{ "available", "\033[32m" }, { "ok", "\033[32m" }, { "up", "\033[32m" },
-	{ "busy", "\033[31m" }, { "dnd", "\033[1;31m" },
-	{ "connection_error", "\033[31m" }, { "forbidden", "\033[31m" }, { "not_configured", "\033[31m" },
-	{ "error", "\033[31m" }, { "stale", "\033[33m" }, { "connecting", "\033[33m" },
-	{ "available_idle", "\033[33m" }, { "away", "\033[33m" },
-	{ "forwarded_to_phone", "\033[35m" }, { "forwarded_to_voicemail", "\033[35m" },
-	{ "offline", "\033[2m" }, { "unknown", "\033[2m" }, { "requesting", "\033[2m" },
-	{ "not_requested", "\033[2m" }, { "disabled", "\033[2m" }, { "stopped", "\033[2m" },
+	{ "available", "\033[32m" },
+	{ "ok", "\033[32m" },
+	{ "up", "\033[32m" },
+	{ "busy", "\033[31m" },
+	{ "dnd", "\033[1;31m" },
+	{ "connection_error", "\033[31m" },
+	{ "forbidden", "\033[31m" },
+	{ "not_configured", "\033[31m" },
+	{ "error", "\033[31m" },
+	{ "stale", "\033[33m" },
+	{ "connecting", "\033[33m" },
+	{ "available_idle", "\033[33m" },
+	{ "away", "\033[33m" },
+	{ "forwarded_to_phone", "\033[35m" },
+	{ "forwarded_to_voicemail", "\033[35m" },
+	{ "offline", "\033[2m" },
+	{ "unknown", "\033[2m" },
+	{ "requesting", "\033[2m" },
+	{ "not_requested", "\033[2m" },
+	{ "disabled", "\033[2m" },
+	{ "stopped", "\033[2m" },
 };
 
 const char *table_colour(const char *word)

@@ -27,8 +27,8 @@ void table_print(const struct table *t);
 /* Whether to colour: a terminal, and NO_COLOR is not set (no-color.org). */
 bool table_is_colourful(void);
 
-/* The escape sequence for a word of the vocabularies (busy red, available green, ...), "" where there is none or no
- * colour; and the one that ends it. */
+/* The escape sequence for a word of the vocabularies (busy red, available green, ...), "" where there is none
+ * or no colour; and the one that ends it. */
 const char *table_colour(const char *word);
 const char *table_plain(void);
 

@@ -62,7 +62,7 @@ struct connector_type {
 	 * sentence in err, *ret untouched. `settings` outlive the connector. Statuses arrive later, by event.
 	 */
 	int (*start)(struct connector **ret, struct source *src, const void *settings, struct loop *loop,
-		     char *err, size_t err_size);
+	    char *err, size_t err_size);
 
 	/* Say goodbye to the peer without waiting, and free. No upward call after it returns. NULL is fine.
 	 */

@@ -45,20 +45,20 @@ const char *option_expects(const struct option *o, char *buf, size_t size)
 	case OPTION_INT:
 		if (o->max > 0)
 			snprintf(buf, size, "a whole number from %lld to %lld", (long long)o->min,
-				 (long long)o->max);
+			    (long long)o->max);
 		else
 			snprintf(buf, size, "a whole number");
 		break;
 	case OPTION_DURATION:
 		if (o->max > 0)
 			snprintf(buf, size, "a duration from %s to %s, such as 15s or 5m",
-				 duration_format(o->min, low), duration_format(o->max, high));
+			    duration_format(o->min, low), duration_format(o->max, high));
 		else
 			snprintf(buf, size, "a duration such as 15s or 5m");
 		break;
 	case OPTION_RATE:
 		snprintf(buf, size, "a rate from %lld/s to %lld/s, such as 10/s", (long long)o->min,
-			 (long long)o->max);
+		    (long long)o->max);
 		break;
 	case OPTION_MODE:
 		snprintf(buf, size, "a file mode in quotes, such as \"0660\"");
@@ -381,8 +381,8 @@ static void print_words(const struct vocab *words, uint64_t set, char *buf, size
 
 	for (int i = 0; i < words->count && used < size; i++)
 		if ((set >> i & 1) != 0)
-			used += (size_t)snprintf(buf + used, size - used, "%s%s", used == 0 ? "" : ", ",
-						 words->words[i].name);
+			used += (size_t)snprintf(
+			    buf + used, size - used, "%s%s", used == 0 ? "" : ", ", words->words[i].name);
 }
 
 const char *option_text(const struct option *o, const void *settings, char *buf, size_t size)
@@ -395,8 +395,8 @@ const char *option_text(const struct option *o, const void *settings, char *buf,
 	case OPTION_TEXT:
 	case OPTION_PATH:
 		if (has_value(o, settings))
-			snprintf(buf, size, "%s",
-				 (o->flags & OPTION_SECRET) != 0 ? "***" : *(char *const *)value);
+			snprintf(
+			    buf, size, "%s", (o->flags & OPTION_SECRET) != 0 ? "***" : *(char *const *)value);
 		break;
 	case OPTION_BOOL:
 		snprintf(buf, size, "%s", bool_names()[*(const bool *)value]);

@@ -49,8 +49,8 @@ enum {
 int options_set_defaults(const struct option *table, void *settings);
 
 /* Set one value from text in the notation of YAML scalars. 0; -EINVAL and "expected ..." in err; -ENOMEM. */
-int option_set_text(const struct option *option, void *settings, const char *text, char *err,
-		    size_t err_size);
+int option_set_text(
+    const struct option *option, void *settings, const char *text, char *err, size_t err_size);
 
 /* Empty a list / add one text to it. 0 or -ENOMEM. */
 void option_list_clear(struct option_list *list);

@@ -31,7 +31,7 @@ struct connector_spec {
 	/* The address to watch for a user in the peer's own spelling, into buf; false: none here. `source` is
 	 * the name of the source, for overrides (user_address()). */
 	bool (*address)(const void *settings, const char *source, const struct user_fields *user,
-			enum domain domain, char *buf, size_t size);
+	    enum domain domain, char *buf, size_t size);
 };
 
 /* All specs, ended by NULL. */

@@ -9,8 +9,8 @@
 #define TOMBSTONES 10000 /* removals that a returning console is told of one by one */
 #define STATES_MAX 64	 /* of one user; more sources than that do not fit one person */
 
-struct aggregator *aggregator_new(const struct aggregator_settings *settings,
-				  const struct aggregator_host *host, void *arg)
+struct aggregator *aggregator_new(
+    const struct aggregator_settings *settings, const struct aggregator_host *host, void *arg)
 {
 	struct aggregator *a = calloc(1, sizeof *a);
 
@@ -93,8 +93,8 @@ void aggregator_mark_all(struct aggregator *a, unsigned work)
 			presentity_mark(a, hash_entry(e.node, struct presentity, node), work);
 }
 
-void aggregator_configure(struct aggregator *a, const struct aggregator_settings *settings,
-			  struct instant now)
+void aggregator_configure(
+    struct aggregator *a, const struct aggregator_settings *settings, struct instant now)
 {
 	(void)now; /* timers look at the new settings when they fire, never later than the longest old one */
 	a->settings = *settings;
@@ -128,7 +128,7 @@ int aggregator_user_added(struct aggregator *a, struct user *user, struct instan
 }
 
 void aggregator_user_changed(struct aggregator *a, struct user *user, const struct user_fields *old,
-			     const char *const *left, size_t left_count, struct instant now)
+    const char *const *left, size_t left_count, struct instant now)
 {
 	unsigned work = WORK_COMPOSE | WORK_DEMAND | WORK_WATCHES;
 
@@ -499,8 +499,8 @@ bool aggregator_is_watched(const struct user *user)
 }
 
 void aggregator_explain(struct aggregator *a, struct user *user, struct instant now,
-			void (*row)(void *arg, const struct aggregator_state_row *row),
-			const struct rules_trace *trace, void *arg)
+    void (*row)(void *arg, const struct aggregator_state_row *row), const struct rules_trace *trace,
+    void *arg)
 {
 	struct presentity *p = user->presentity;
 	struct composition c;
@@ -512,10 +512,10 @@ void aggregator_explain(struct aggregator *a, struct user *user, struct instant 
 	for (uint32_t i = 0; i < p->watch_count; i++) {
 		const struct watch *w = p->watches[i];
 		struct aggregator_state_row r = { .source = w->channel->source->id,
-						  .domain = w->channel->domain,
-						  .address = w->address,
-						  .raw = w->raw,
-						  .age = w->said == 0 ? -1 : now.mono - w->said };
+			.domain = w->channel->domain,
+			.address = w->address,
+			.raw = w->raw,
+			.age = w->said == 0 ? -1 : now.mono - w->said };
 
 		r.status = watch_status(w, &r.why);
 		row(arg, &r);

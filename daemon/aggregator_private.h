@@ -113,7 +113,7 @@ void aggregator_forget_presentity(struct aggregator *a, struct user *user, struc
 
 /* aggregator_watch.c: one watch. */
 int watch_acquire(struct aggregator *a, struct channel *c, const char *address, struct presentity *p,
-		  struct instant now, struct watch **ret);
+    struct instant now, struct watch **ret);
 void watch_release(struct aggregator *a, struct watch *w, struct presentity *p);
 void watch_drop_all(struct aggregator *a, struct channel *c); /* the channel's users have let go of them */
 void watch_schedule(struct aggregator *a, struct watch *w);

@@ -40,7 +40,7 @@ static const char *address_key(const struct hash_link *link)
 }
 
 struct agg_source *aggregator_add_source(struct aggregator *a, const char *name, enum technology technology,
-					 int position, unsigned domains, void *owner)
+    int position, unsigned domains, void *owner)
 {
 	struct agg_source *s = calloc(1, sizeof *s);
 
@@ -163,8 +163,8 @@ static bool is_up(enum source_status status)
 	return status == SOURCE_STATUS_UP || status == SOURCE_STATUS_UP_CREDENTIALS_NOT_FOUND;
 }
 
-static void set_status(struct aggregator *a, struct channel *c, enum source_status status, const char *why,
-		       struct instant now)
+static void set_status(
+    struct aggregator *a, struct channel *c, enum source_status status, const char *why, struct instant now)
 {
 	bool same = c->status == status && c->since != 0;
 
@@ -184,15 +184,15 @@ static void set_status(struct aggregator *a, struct channel *c, enum source_stat
 }
 
 void aggregator_source_status(struct aggregator *a, struct agg_source *s, unsigned domains,
-			      enum source_status status, const char *why, struct instant now)
+    enum source_status status, const char *why, struct instant now)
 {
 	for (int d = 0; d < DOMAIN_COUNT; d++)
 		if ((domains >> d & 1) != 0)
 			set_status(a, &s->channels[d], status, why, now);
 }
 
-void aggregator_source_resumed(struct aggregator *a, struct agg_source *s, unsigned domains,
-			       struct instant now)
+void aggregator_source_resumed(
+    struct aggregator *a, struct agg_source *s, unsigned domains, struct instant now)
 {
 	(void)a;
 	(void)now;
@@ -345,7 +345,7 @@ static void note_times(struct watch *w, const struct raw_facts *f, struct instan
 }
 
 int aggregator_raw_state(struct aggregator *a, struct agg_source *s, const char *address,
-			 const struct raw_facts *facts, struct instant now)
+    const struct raw_facts *facts, struct instant now)
 {
 	struct channel *c;
 	struct hash_link *link;
@@ -395,15 +395,15 @@ static int64_t wrong_lamp(const struct aggregator *a, size_t watches, int64_t in
 	return (turn > interval ? turn : interval) + AGGREGATOR_VERIFY_ANSWER_MS + a->settings.hold;
 }
 
-void aggregator_source_stats(const struct aggregator *a, const struct agg_source *s,
-			     struct aggregator_source_stats *ret)
+void aggregator_source_stats(
+    const struct aggregator *a, const struct agg_source *s, struct aggregator_source_stats *ret)
 {
 	*ret = (struct aggregator_source_stats){ .raw_states = s->raw_states,
-						 .unwatched = s->unwatched,
-						 .outdated = s->outdated,
-						 .verifications = s->verifications,
-						 .corrections = s->corrections,
-						 .unanswered = s->unanswered };
+		.unwatched = s->unwatched,
+		.outdated = s->outdated,
+		.verifications = s->verifications,
+		.corrections = s->corrections,
+		.unanswered = s->unanswered };
 	for (int d = 0; d < DOMAIN_COUNT; d++) {
 		const struct channel *c = &s->channels[d];
 		const char *why;

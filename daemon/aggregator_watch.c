@@ -57,8 +57,8 @@ enum state_status watch_status(const struct watch *w, const char **ret_why)
 			*ret_why = w->raw->facts.why;
 			return said;
 		}
-		*ret_why = w->failed ? "the source did not answer when asked to prove it"
-				     : "the source has not answered yet when asked to prove it";
+		*ret_why = w->failed ? "the source did not answer when asked to prove it" :
+				       "the source has not answered yet when asked to prove it";
 		return w->failed ? STATE_STATUS_ERROR : STATE_STATUS_STALE;
 	}
 	if (c->held_out) {
@@ -241,8 +241,8 @@ int64_t watches_deadline(const struct aggregator *a)
 		int64_t rate = a->settings.verify_rate;
 
 		if (!TAILQ_EMPTY(&s->verify_queue))
-			deadline = earlier(deadline,
-					   s->verify_credited + (1000 - s->verify_credit + rate - 1) / rate);
+			deadline = earlier(
+			    deadline, s->verify_credited + (1000 - s->verify_credit + rate - 1) / rate);
 	}
 	return deadline;
 }
@@ -301,7 +301,7 @@ static void watch_free(struct aggregator *a, struct watch *w)
 }
 
 int watch_acquire(struct aggregator *a, struct channel *c, const char *address, struct presentity *p,
-		  struct instant now, struct watch **ret)
+    struct instant now, struct watch **ret)
 {
 	struct hash_link *link = hashtab_find(&c->by_address, address);
 	size_t len = strlen(address);

@@ -140,8 +140,8 @@ void changelog_forget(struct changelog *log, struct changelog_node *node)
 	node->seq = 0;
 }
 
-static struct changelog_tombstone *tombstone_new(const char *id, bool removed, const char *const *groups,
-						 size_t group_count)
+static struct changelog_tombstone *tombstone_new(
+    const char *id, bool removed, const char *const *groups, size_t group_count)
 {
 	struct changelog_tombstone *t = calloc(1, sizeof *t);
 
@@ -174,8 +174,8 @@ static void forget_oldest_tombstone(struct changelog *log)
 	tombstone_free(t);
 }
 
-int changelog_bury(struct changelog *log, const char *id, bool removed, const char *const *groups,
-		   size_t group_count)
+int changelog_bury(
+    struct changelog *log, const char *id, bool removed, const char *const *groups, size_t group_count)
 {
 	struct changelog_tombstone *t = tombstone_new(id, removed, groups, group_count);
 
@@ -206,9 +206,8 @@ static void show(const struct place *p, struct changelog_entry *ret)
 
 	*ret = (struct changelog_entry){ .seq = p->seq };
 	if (buried)
-		ret->tombstone =
-		    (struct changelog_tombstone
-			 *)(p->subject & ~IS_TOMBSTONE); /* NOLINT(performance-no-int-to-ptr): tagged */
+		ret->tombstone = (struct changelog_tombstone *)(p->subject &
+		    ~IS_TOMBSTONE); /* NOLINT(performance-no-int-to-ptr): tagged */
 	else
 		ret->node =
 		    (struct changelog_node *)p->subject; /* NOLINT(performance-no-int-to-ptr): tagged */
@@ -235,11 +234,11 @@ size_t changelog_distance(const struct changelog *log, uint64_t seq)
 	return log->count - place_after(log, seq);
 }
 
-const struct changelog_tombstone *changelog_tombstone_before(const struct changelog *log,
-							     const struct changelog_tombstone *t)
+const struct changelog_tombstone *changelog_tombstone_before(
+    const struct changelog *log, const struct changelog_tombstone *t)
 {
-	return t == NULL ? TAILQ_LAST(&log->tombstones, tombstones)
-			 : TAILQ_PREV((struct changelog_tombstone *)(uintptr_t)t, tombstones, link);
+	return t == NULL ? TAILQ_LAST(&log->tombstones, tombstones) :
+			   TAILQ_PREV((struct changelog_tombstone *)(uintptr_t)t, tombstones, link);
 }
 
 size_t changelog_memory(const struct changelog *log)

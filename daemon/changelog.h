@@ -48,8 +48,8 @@ int changelog_append(struct changelog *log, struct changelog_node *node);
 void changelog_forget(struct changelog *log, struct changelog_node *node);
 
 /* Append a tombstone; texts are copied. 0 or -ENOMEM. */
-int changelog_bury(struct changelog *log, const char *id, bool removed, const char *const *groups,
-		   size_t group_count);
+int changelog_bury(
+    struct changelog *log, const char *id, bool removed, const char *const *groups, size_t group_count);
 
 /* The last number given (0: none). Changes up to `forgotten` cannot be told any more: a reader must be at or
  * after it. */
@@ -67,8 +67,8 @@ bool changelog_at(const struct changelog *log, uint64_t seq, struct changelog_en
 size_t changelog_distance(const struct changelog *log, uint64_t seq);
 
 /* The newest tombstone, or the one before `t`; NULL at the end. */
-const struct changelog_tombstone *changelog_tombstone_before(const struct changelog *log,
-							     const struct changelog_tombstone *t);
+const struct changelog_tombstone *changelog_tombstone_before(
+    const struct changelog *log, const struct changelog_tombstone *t);
 
 /* Bytes held, for measurements. */
 size_t changelog_memory(const struct changelog *log);

@@ -45,117 +45,117 @@ struct loaded {
 
 static const struct option top_options[] = {
 	{ "users", OPTION_PATH, IN_CONFIG(users), NULL, 0, 0, NULL, 0,
-	  "CSV file with the monitored people." },
+	    "CSV file with the monitored people." },
 	{ "state", OPTION_PATH, IN_CONFIG(state), NULL, 0, 0, NULL, 0,
-	  "Directory for what must survive a restart; default STATE_DIRECTORY of the unit, else "
-	  "/var/lib/presenced." },
+	    "Directory for what must survive a restart; default STATE_DIRECTORY of the unit, else "
+	    "/var/lib/presenced." },
 	{ "hold", OPTION_DURATION, IN_AGGREGATOR(hold), "15s", 0, DAY, NULL, 0,
-	  "How long the last word of a source that is away is still believed." },
+	    "How long the last word of a source that is away is still believed." },
 	{ "resync_limit", OPTION_DURATION, IN_AGGREGATOR(resync_limit), "5m", 1000, DAY, NULL, 0,
-	  "How long a source may take after a reconnection to say everything again." },
+	    "How long a source may take after a reconnection to say everything again." },
 	{ 0 },
 };
 static const struct option monitoring_options[] = {
 	{ "mode", OPTION_WORD, IN_VALUES(monitoring_mode), "on-demand", 0, 0, &vocab_monitoring_mode, 0,
-	  "Whether users are watched only while somebody wants to know." },
+	    "Whether users are watched only while somebody wants to know." },
 	{ "linger", OPTION_DURATION, IN_AGGREGATOR(linger), "60s", 0, DAY, NULL, 0,
-	  "How long a user is still watched after the last demand." },
+	    "How long a user is still watched after the last demand." },
 	{ 0 },
 };
 static const struct option verify_options[] = {
 	{ "requesting", OPTION_DURATION, IN_AGGREGATOR(verify_requesting), "35s", 1000, DAY, NULL, 0,
-	  "Ask again when nothing was said of an address for so long." },
+	    "Ask again when nothing was said of an address for so long." },
 	{ "ringing", OPTION_DURATION, IN_AGGREGATOR(verify_ringing), "60s", 1000, DAY, NULL, 0,
-	  "Prove a ringing line again after so long." },
+	    "Prove a ringing line again after so long." },
 	{ "busy", OPTION_DURATION, IN_AGGREGATOR(verify_busy), "5m", 1000, DAY, NULL, 0,
-	  "Prove a busy or held line again after so long." },
+	    "Prove a busy or held line again after so long." },
 	{ "any", OPTION_DURATION, IN_AGGREGATOR(verify_any), "30m", 1000, DAY, NULL, 0,
-	  "Prove any other state again after so long." },
+	    "Prove any other state again after so long." },
 	{ "rate", OPTION_RATE, IN_AGGREGATOR(verify_rate), "10/s", 1, 100000, NULL, 0,
-	  "At most so many proofs are asked of one source." },
+	    "At most so many proofs are asked of one source." },
 	{ 0 },
 };
 static const struct option rules_options[] = {
 	{ "voicemail_pilots", OPTION_LIST, IN_VALUES(pilots), NULL, 0, 0, NULL, 0,
-	  "Numbers of voicemail systems: a forward to one of them is forwarded_to_voicemail." },
+	    "Numbers of voicemail systems: a forward to one of them is forwarded_to_voicemail." },
 	{ "on_the_phone_is_dnd", OPTION_BOOL, IN_RULES(on_the_phone_is_dnd), "false", 0, 0, NULL, 0,
-	  "Show who is on the telephone as dnd overall." },
+	    "Show who is on the telephone as dnd overall." },
 	{ "in_a_meeting_is_dnd", OPTION_BOOL, IN_RULES(in_a_meeting_is_dnd), "false", 0, 0, NULL, 0,
-	  "Show who is in a meeting as dnd overall." },
+	    "Show who is in a meeting as dnd overall." },
 	{ 0 },
 };
 static const struct option rich_options[] = {
 	{ "winning", OPTION_TEXT, IN_RULES(rich_winning), "sip", 0, 0, NULL, 0,
-	  "Source or technology whose word on the person wins a conflict." },
+	    "Source or technology whose word on the person wins a conflict." },
 	{ "order", OPTION_LIST, IN_VALUES(rich_order),
-	  "[sip, msteams, sfb, webex, xmpp, broadworks, tapi, calendar]", 0, 0, NULL, 0,
-	  "Sources or technologies in the order of belief after the winning one." },
+	    "[sip, msteams, sfb, webex, xmpp, broadworks, tapi, calendar]", 0, 0, NULL, 0,
+	    "Sources or technologies in the order of belief after the winning one." },
 	{ 0 },
 };
 static const struct option telephony_options[] = {
 	{ "order", OPTION_LIST, IN_VALUES(telephony_order), "[tapi, broadworks, sip]", 0, 0, NULL, 0,
-	  "Sources or technologies in the order of belief about the line, fact by fact." },
+	    "Sources or technologies in the order of belief about the line, fact by fact." },
 	{ 0 },
 };
 static const struct option number_options[] = {
 	{ "country", OPTION_TEXT, IN_RULES(numbers.country), NULL, 0, 0, NULL, 0,
-	  "Own country code, digits only." },
+	    "Own country code, digits only." },
 	{ "international", OPTION_TEXT, IN_RULES(numbers.international), NULL, 0, 0, NULL, 0,
-	  "Prefix of international numbers, such as 00." },
+	    "Prefix of international numbers, such as 00." },
 	{ "national", OPTION_TEXT, IN_RULES(numbers.national), NULL, 0, 0, NULL, 0,
-	  "Prefix of national numbers, such as 0." },
+	    "Prefix of national numbers, such as 0." },
 	{ "outside", OPTION_LIST, IN_VALUES(outside), NULL, 0, 0, NULL, 0,
-	  "Prefixes dialled to leave the house." },
+	    "Prefixes dialled to leave the house." },
 	{ "extension_digits", OPTION_INT, IN_VALUES(extension_digits), "6", 0, 20, NULL, 0,
-	  "Digits of the longest extension." },
+	    "Digits of the longest extension." },
 	{ 0 },
 };
 static const struct option log_options[] = {
 	{ "level", OPTION_WORD, IN_CONFIG(log_level), "info", 0, 0, &vocab_log_level, 0,
-	  "Least telling level that is logged." },
+	    "Least telling level that is logged." },
 	{ 0 },
 };
 static const struct option limit_options[] = {
 	{ "connections", OPTION_INT, IN_CONFIG(limits.connections), "256", 1, 100000, NULL, 0,
-	  "Consoles connected at one time, on all sockets together." },
+	    "Consoles connected at one time, on all sockets together." },
 	{ "connections_per_uid", OPTION_INT, IN_CONFIG(limits.connections_per_uid), "64", 1, 100000, NULL, 0,
-	  "Consoles of one account; administrators are not counted." },
+	    "Consoles of one account; administrators are not counted." },
 	{ "users_per_set", OPTION_INT, IN_CONFIG(limits.users_per_set), "20000", 1, 1000000, NULL, 0,
-	  "Users and groups that one subscription may name." },
+	    "Users and groups that one subscription may name." },
 	{ 0 },
 };
 static const struct option console_options[] = {
 	{ "socket", OPTION_PATH, offsetof(struct config_console, socket), NULL, 0, 0, NULL, OPTION_REQUIRED,
-	  "Path of the Unix socket." },
+	    "Path of the Unix socket." },
 	{ "group", OPTION_TEXT, offsetof(struct config_console, group), NULL, 0, 0, NULL, 0,
-	  "Group that may connect; one of the daemon's own." },
+	    "Group that may connect; one of the daemon's own." },
 	{ "mode", OPTION_MODE, offsetof(struct config_console, mode), "0660", 0, 0, NULL, 0,
-	  "Mode of the socket file." },
+	    "Mode of the socket file." },
 	{ "permissions", OPTION_WORDS, offsetof(struct config_console, permissions), "[read]", 0, 0,
-	  &vocab_permission, 0, "What who connects here may do." },
+	    &vocab_permission, 0, "What who connects here may do." },
 	{ 0 },
 };
 static const struct option peer_options[] = {
 	{ "uid", OPTION_LIST, offsetof(struct config_console, peer_uids), NULL, 0, 0, NULL, 0,
-	  "Only these accounts, numbers or names." },
+	    "Only these accounts, numbers or names." },
 	{ "gid", OPTION_LIST, offsetof(struct config_console, peer_gids), NULL, 0, 0, NULL, 0,
-	  "Only members of these groups, numbers or names." },
+	    "Only members of these groups, numbers or names." },
 	{ 0 },
 };
 const struct option config_source_options[] = {
 	{ "name", OPTION_TEXT, offsetof(struct config_source, name), NULL, 0, 0, NULL, OPTION_REQUIRED,
-	  "Name of the source, as rules, consoles and logs show it." },
+	    "Name of the source, as rules, consoles and logs show it." },
 	{ "enabled", OPTION_BOOL, offsetof(struct config_source, enabled), "true", 0, 0, NULL, 0,
-	  "Whether it is used." },
+	    "Whether it is used." },
 	{ "domains", OPTION_WORDS, offsetof(struct config_source, domains), NULL, 0, 0, &vocab_domain, 0,
-	  "Halves of presence it serves; default all that its type can." },
+	    "Halves of presence it serves; default all that its type can." },
 	{ 0 },
 };
 static const struct option served_options[] = {
 	{ "groups", OPTION_LIST, offsetof(struct config_source, groups), NULL, 0, 0, NULL, 0,
-	  "Only members of these groups." },
+	    "Only members of these groups." },
 	{ "match", OPTION_TEXT, offsetof(struct config_source, match), NULL, 0, 0, NULL, 0,
-	  "Only users whose id matches this pattern, * and ? as in the shell." },
+	    "Only users whose id matches this pattern, * and ? as in the shell." },
 	{ 0 },
 };
 
@@ -163,7 +163,7 @@ const struct config_section config_sections[] = {
 	{ "", top_options, "" },
 	{ "console[]", console_options, "Sockets for consoles." },
 	{ "console[].peers", peer_options,
-	  "Who may use the socket, besides root and the daemon's own account." },
+	    "Who may use the socket, besides root and the daemon's own account." },
 	{ "monitoring", monitoring_options, "When users are watched." },
 	{ "rules", rules_options, "How one presence is made of many words." },
 	{ "rules.rich", rich_options, "Who is believed about the person." },
@@ -174,7 +174,7 @@ const struct config_section config_sections[] = {
 	{ "log", log_options, "What is logged." },
 	{ "sources[]", config_source_options, "Systems that know something." },
 	{ "sources[].users", served_options,
-	  "Whom a source serves; default everybody with an address for it." },
+	    "Whom a source serves; default everybody with an address for it." },
 	{ 0 },
 };
 
@@ -182,7 +182,7 @@ const struct config_section config_sections[] = {
  * ---------------------------------------------------------------------------------------------------- */
 
 static void read_table(struct config_reader *r, yaml_node_t *node, const char *path,
-		       const struct option *options, void *settings, const struct config_part *parts)
+    const struct option *options, void *settings, const struct config_part *parts)
 {
 	config_read_map(r, node, path, (const struct config_table[]){ { options, settings }, { 0 } }, parts);
 }
@@ -218,9 +218,9 @@ struct did {
 };
 static const struct option did_options[] = {
 	{ "prefix", OPTION_TEXT, offsetof(struct did, prefix), NULL, 0, 0, NULL, OPTION_REQUIRED,
-	  "What outside numbers begin with, in international form: +4420708468." },
+	    "What outside numbers begin with, in international form: +4420708468." },
 	{ "keep", OPTION_INT, offsetof(struct did, keep), NULL, 1, 20, NULL, 0,
-	  "How many of the last digits are the extension." },
+	    "How many of the last digits are the extension." },
 	{ 0 },
 };
 
@@ -272,8 +272,7 @@ static void check_group(struct config_reader *r, const yaml_node_t *node, const 
 		if (gids[i] == g->gr_gid)
 			return;
 	if (geteuid() != 0 && getegid() != g->gr_gid)
-		config_warning(
-		    r, node, path,
+		config_warning(r, node, path,
 		    "group: this account is not in group %s; the service needs SupplementaryGroups=%s", name,
 		    name);
 }
@@ -291,7 +290,7 @@ static void read_console(struct config_reader *r, yaml_node_t *node, const char 
 	memset(console, 0, sizeof *console);
 	options_set_defaults(console_options, console);
 	read_table(r, node, path, console_options, console,
-		   (const struct config_part[]){ { "peers", read_peer, console }, { 0 } });
+	    (const struct config_part[]){ { "peers", read_peer, console }, { 0 } });
 	if (console->socket == NULL)
 		config_error(r, node, path, "socket is missing, expected a file name");
 	check_group(r, node, path, console->group);
@@ -332,13 +331,13 @@ static const struct connector_spec *spec_of(struct config_reader *r, yaml_node_t
 		config_error(r, node, path, "type is missing, expected one of %s", buf_text(&known));
 	else
 		config_error(r, type, path, "type: found \"%.40s\", expected one of %s", config_scalar(type),
-			     buf_text(&known));
+		    buf_text(&known));
 	buf_done(&known);
 	return NULL;
 }
 
 static void check_name(struct config_reader *r, yaml_node_t *node, const char *path, const struct config *c,
-		       const struct config_source *s)
+    const struct config_source *s)
 {
 	if (s->name == NULL || *s->name == '\0') {
 		config_error(r, node, path, "name is missing, expected a text");
@@ -346,42 +345,40 @@ static void check_name(struct config_reader *r, yaml_node_t *node, const char *p
 	}
 	if (strlen(s->name) > 64 || strpbrk(s->name, " \t@;") != NULL)
 		config_error(r, node, path,
-			     "name: found \"%.80s\", expected at most 64 bytes without blanks, @ and ;",
-			     s->name);
+		    "name: found \"%.80s\", expected at most 64 bytes without blanks, @ and ;", s->name);
 	if (vocab_find(&vocab_technology, s->name) >= 0)
-		config_error(r, node, path, "name: \"%s\" is the name of a technology, expected another",
-			     s->name);
+		config_error(
+		    r, node, path, "name: \"%s\" is the name of a technology, expected another", s->name);
 	for (const struct config_source *o = c->sources; o < s; o++)
 		if (o->name != NULL && strcmp(o->name, s->name) == 0)
 			config_error(r, node, path, "name: two sources are called \"%s\"", s->name);
 }
 
-static void read_source_settings(struct config_reader *r, yaml_node_t *node, const char *path,
-				 struct config_source *s)
+static void read_source_settings(
+    struct config_reader *r, yaml_node_t *node, const char *path, struct config_source *s)
 {
 	const struct config_part parts[] = { { "type", ignore, NULL }, { "users", read_served, s }, { 0 } };
 	const struct config_table tables[] = { { config_source_options, s },
-					       { s->spec->options, s->settings },
-					       { 0 } };
+		{ s->spec->options, s->settings }, { 0 } };
 	const struct option *wrong;
 	char why[512];
 
 	options_set_defaults(s->spec->options, s->settings);
 	config_read_map(r, node, path, tables, parts);
 	if ((s->domains & ~(uint64_t)s->spec->domains) != 0)
-		config_error(r, node, path, "domains: a source of type %s cannot serve all of these",
-			     s->spec->type);
+		config_error(
+		    r, node, path, "domains: a source of type %s cannot serve all of these", s->spec->type);
 	if (s->domains == 0)
 		s->domains = s->spec->domains;
-	s->technology = s->spec->technology >= 0 ? (enum technology)s->spec->technology
-						 : s->spec->technology_of(s->settings);
+	s->technology = s->spec->technology >= 0 ? (enum technology)s->spec->technology :
+						   s->spec->technology_of(s->settings);
 	wrong = s->spec->check == NULL ? NULL : s->spec->check(s->settings, why, sizeof why);
 	if (wrong != NULL)
 		config_error(r, node, path, "%s: %s", wrong->name, why);
 	wrong = options_missing(s->spec->options, s->settings);
 	if (wrong != NULL && s->enabled)
 		config_warning(r, node, path, "%s is missing: the source is not_configured until it is given",
-			       wrong->name);
+		    wrong->name);
 }
 
 static void read_source(struct config_reader *r, yaml_node_t *node, const char *path, void *arg)
@@ -398,9 +395,9 @@ static void read_source(struct config_reader *r, yaml_node_t *node, const char *
 	c->sources = sources;
 	s = &sources[c->source_count];
 	*s = (struct config_source){ .spec = spec,
-				     .settings = calloc(1, spec->settings_size + 1),
-				     .position = (int)c->source_count,
-				     .line = (int)node->start_mark.line + 1 };
+		.settings = calloc(1, spec->settings_size + 1),
+		.position = (int)c->source_count,
+		.line = (int)node->start_mark.line + 1 };
 	if (s->settings == NULL)
 		return;
 	c->source_count++;
@@ -444,18 +441,17 @@ static void check_ranks(struct config_reader *r, const struct loaded *l)
 
 	if (winning != NULL && !names_a_source(&l->config, winning))
 		config_error(r, config_child(r, rich, "winning"), "rules.rich.winning",
-			     "found \"%.80s\", expected the name of a source or a technology", winning);
+		    "found \"%.80s\", expected the name of a source or a technology", winning);
 	for (size_t i = 0; i < 2; i++)
 		for (size_t k = 0; k < lists[i].list->count; k++)
 			if (!names_a_source(&l->config, lists[i].list->items[k]))
 				config_error(r, lists[i].node, lists[i].path,
-					     "found \"%.80s\", expected the name of a source or a technology",
-					     lists[i].list->items[k]);
+				    "found \"%.80s\", expected the name of a source or a technology",
+				    lists[i].list->items[k]);
 }
 
-static const struct option *const loaded_tables[] = { top_options,    monitoring_options, verify_options,
-						      rules_options,  rich_options,	  telephony_options,
-						      number_options, log_options,	  limit_options };
+static const struct option *const loaded_tables[] = { top_options, monitoring_options, verify_options,
+	rules_options, rich_options, telephony_options, number_options, log_options, limit_options };
 #define LOADED_TABLES (sizeof loaded_tables / sizeof *loaded_tables)
 
 static void read_document(struct config_reader *r, struct loaded *l)
@@ -594,7 +590,7 @@ void config_source_done(struct config_source *s)
 bool config_source_same(const struct config_source *a, const struct config_source *b)
 {
 	return a->spec == b->spec && options_equal(config_source_options, a, b) &&
-	       options_equal(a->spec->options, a->settings, b->settings);
+	    options_equal(a->spec->options, a->settings, b->settings);
 }
 
 bool config_source_serves_same(const struct config_source *a, const struct config_source *b)

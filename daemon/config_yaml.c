@@ -11,13 +11,13 @@
 #include <sys/stat.h>
 
 static void say(struct config_reader *r, struct buf *to, size_t line, size_t column, const char *path,
-		const char *format, va_list args)
+    const char *format, va_list args)
 {
 	char text[1024];
 
 	vsnprintf(text, sizeof text, format, args);
-	buf_printf(to, "%s:%zu:%zu: %s%s%s\n", r->file, line + 1, column + 1, path, *path == '\0' ? "" : ": ",
-		   text);
+	buf_printf(
+	    to, "%s:%zu:%zu: %s%s%s\n", r->file, line + 1, column + 1, path, *path == '\0' ? "" : ": ", text);
 }
 
 void config_error(struct config_reader *r, const yaml_node_t *node, const char *path, const char *format, ...)
@@ -32,8 +32,8 @@ void config_error(struct config_reader *r, const yaml_node_t *node, const char *
 	va_end(args);
 }
 
-void config_warning(struct config_reader *r, const yaml_node_t *node, const char *path, const char *format,
-		    ...)
+void config_warning(
+    struct config_reader *r, const yaml_node_t *node, const char *path, const char *format, ...)
 {
 	va_list args;
 
@@ -49,8 +49,8 @@ static void syntax_error(struct config_reader *r, const yaml_parser_t *parser)
 {
 	r->error_count++;
 	buf_printf(r->errors, "%s:%zu:%zu: not YAML: %s%s%s\n", r->file, parser->problem_mark.line + 1,
-		   parser->problem_mark.column + 1, parser->problem == NULL ? "unreadable" : parser->problem,
-		   parser->context == NULL ? "" : " ", parser->context == NULL ? "" : parser->context);
+	    parser->problem_mark.column + 1, parser->problem == NULL ? "unreadable" : parser->problem,
+	    parser->context == NULL ? "" : " ", parser->context == NULL ? "" : parser->context);
 }
 
 static int load(struct config_reader *r, FILE *f)
@@ -66,10 +66,10 @@ static int load(struct config_reader *r, FILE *f)
 	if (ok == 0) {
 		syntax_error(r, &parser);
 	} else if (yaml_document_get_root_node(&r->document) != NULL &&
-		   yaml_parser_load(&parser, &second) != 0) {
+	    yaml_parser_load(&parser, &second) != 0) {
 		if (yaml_document_get_root_node(&second) != NULL)
 			config_error(r, yaml_document_get_root_node(&second), "",
-				     "a second document begins here, expected one");
+			    "a second document begins here, expected one");
 		yaml_document_delete(&second);
 	} else if (parser.error != YAML_NO_ERROR) {
 		syntax_error(r, &parser);
@@ -138,15 +138,15 @@ static const char *kind_of(const yaml_node_t *node)
 /* --- values
  * --------------------------------------------------------------------------------------------------- */
 
-static void set_scalar(struct config_reader *r, yaml_node_t *node, const char *path, const struct option *o,
-		       void *settings)
+static void set_scalar(
+    struct config_reader *r, yaml_node_t *node, const char *path, const struct option *o, void *settings)
 {
 	const char *text = config_scalar(node);
 	char expects[640], joined[8192];
 
 	if (text == NULL) {
 		config_error(r, node, path, "found %s, expected %s", kind_of(node),
-			     option_expects(o, expects, sizeof expects));
+		    option_expects(o, expects, sizeof expects));
 		return;
 	}
 	if (strlen(text) != node->data.scalar.length) {
@@ -158,13 +158,13 @@ static void set_scalar(struct config_reader *r, yaml_node_t *node, const char *p
 		text = joined;
 	}
 	if (option_set_text(o, settings, text, expects, sizeof expects) < 0)
-		config_error(r, node, path, "found \"%.80s\", %s", (const char *)node->data.scalar.value,
-			     expects);
+		config_error(
+		    r, node, path, "found \"%.80s\", %s", (const char *)node->data.scalar.value, expects);
 }
 
 /* A list of texts or of words: item by item, so that each has its place. */
-static void set_list(struct config_reader *r, yaml_node_t *node, const char *path, const struct option *o,
-		     void *settings)
+static void set_list(
+    struct config_reader *r, yaml_node_t *node, const char *path, const struct option *o, void *settings)
 {
 	char *value = (char *)settings + o->offset;
 	struct option_list *list = (struct option_list *)(void *)value;
@@ -173,7 +173,7 @@ static void set_list(struct config_reader *r, yaml_node_t *node, const char *pat
 
 	if (node->type != YAML_SEQUENCE_NODE) {
 		config_error(r, node, path, "found %s, expected %s, such as [a, b]", kind_of(node),
-			     option_expects(o, expects, sizeof expects));
+		    option_expects(o, expects, sizeof expects));
 		return;
 	}
 	if (o->kind == OPTION_LIST)
@@ -185,8 +185,8 @@ static void set_list(struct config_reader *r, yaml_node_t *node, const char *pat
 
 		if (text == NULL || word < 0)
 			config_error(r, item, path, "found %s%.80s%s, expected %s", text == NULL ? "" : "\"",
-				     text == NULL ? kind_of(item) : text, text == NULL ? "" : "\"",
-				     option_expects(o, expects, sizeof expects));
+			    text == NULL ? kind_of(item) : text, text == NULL ? "" : "\"",
+			    option_expects(o, expects, sizeof expects));
 		else if (o->kind == OPTION_WORDS)
 			set |= UINT64_C(1) << word;
 		else
@@ -199,8 +199,8 @@ static void set_list(struct config_reader *r, yaml_node_t *node, const char *pat
 /* --- mappings
  * ------------------------------------------------------------------------------------------------- */
 
-static const struct option *find_option(const struct config_table *tables, const char *key,
-					void **ret_settings)
+static const struct option *find_option(
+    const struct config_table *tables, const char *key, void **ret_settings)
 {
 	for (; tables != NULL && tables->options != NULL; tables++) {
 		for (const struct option *o = tables->options; o->name != NULL; o++) {
@@ -222,7 +222,7 @@ static const struct config_part *find_part(const struct config_part *parts, cons
 }
 
 static void unknown_key(struct config_reader *r, const yaml_node_t *key, const char *path,
-			const struct config_table *tables, const struct config_part *parts)
+    const struct config_table *tables, const struct config_part *parts)
 {
 	struct buf names;
 
@@ -236,8 +236,8 @@ static void unknown_key(struct config_reader *r, const yaml_node_t *key, const c
 	buf_done(&names);
 }
 
-static bool seen_before(struct config_reader *r, yaml_node_t *map, const yaml_node_pair_t *pair,
-			const char *name)
+static bool seen_before(
+    struct config_reader *r, yaml_node_t *map, const yaml_node_pair_t *pair, const char *name)
 {
 	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < pair; p++) {
 		const char *other = config_scalar(yaml_document_get_node(&r->document, p->key));
@@ -249,7 +249,7 @@ static bool seen_before(struct config_reader *r, yaml_node_t *map, const yaml_no
 }
 
 static void read_pair(struct config_reader *r, const yaml_node_t *key, yaml_node_t *value, const char *path,
-		      const struct config_table *tables, const struct config_part *parts)
+    const struct config_table *tables, const struct config_part *parts)
 {
 	const char *name = config_scalar(key);
 	const struct config_part *part = find_part(parts, name);
@@ -267,11 +267,11 @@ static void read_pair(struct config_reader *r, const yaml_node_t *key, yaml_node
 }
 
 void config_read_map(struct config_reader *r, yaml_node_t *node, const char *path,
-		     const struct config_table *tables, const struct config_part *parts)
+    const struct config_table *tables, const struct config_part *parts)
 {
 	if (node->type != YAML_MAPPING_NODE) {
-		config_error(r, node, path, "found %s, expected a mapping, such as {key: value}",
-			     kind_of(node));
+		config_error(
+		    r, node, path, "found %s, expected a mapping, such as {key: value}", kind_of(node));
 		return;
 	}
 	for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
@@ -287,14 +287,13 @@ void config_read_map(struct config_reader *r, yaml_node_t *node, const char *pat
 		if (seen_before(r, node, p, name))
 			config_error(r, key, inner, "the key stands here for the second time");
 		else
-			read_pair(r, key, yaml_document_get_node(&r->document, p->value), inner, tables,
-				  parts);
+			read_pair(
+			    r, key, yaml_document_get_node(&r->document, p->value), inner, tables, parts);
 	}
 }
 
 bool config_read_list(struct config_reader *r, yaml_node_t *node, const char *path,
-		      void (*each)(struct config_reader *r, yaml_node_t *item, const char *path, void *arg),
-		      void *arg)
+    void (*each)(struct config_reader *r, yaml_node_t *item, const char *path, void *arg), void *arg)
 {
 	size_t n = 0;
 

@@ -37,7 +37,7 @@ yaml_node_t *config_root(struct config_reader *r); /* NULL: empty */
 void config_error(struct config_reader *r, const yaml_node_t *node, const char *path, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void config_warning(struct config_reader *r, const yaml_node_t *node, const char *path, const char *format,
-		    ...) __attribute__((format(printf, 4, 5)));
+    ...) __attribute__((format(printf, 4, 5)));
 
 /* Read a mapping: each key is an option of one of `tables` (ended by table NULL) or a part; others are
  * errors. */
@@ -46,12 +46,11 @@ struct config_table {
 	void *settings;
 };
 void config_read_map(struct config_reader *r, yaml_node_t *node, const char *path,
-		     const struct config_table *tables, const struct config_part *parts);
+    const struct config_table *tables, const struct config_part *parts);
 
 /* Call `each` for the items of a sequence, path "console[0]". False (and an error) if it is none. */
 bool config_read_list(struct config_reader *r, yaml_node_t *node, const char *path,
-		      void (*each)(struct config_reader *r, yaml_node_t *item, const char *path, void *arg),
-		      void *arg);
+    void (*each)(struct config_reader *r, yaml_node_t *item, const char *path, void *arg), void *arg);
 
 /* The value of `key` in a mapping, or NULL; quietly. The text of a scalar, or NULL. */
 yaml_node_t *config_child(struct config_reader *r, yaml_node_t *map, const char *key);

@@ -34,8 +34,8 @@ static void touch(struct daemon *d, const struct user *user, const char *const *
 	interest_touch(d->interest, user, changelog_last(aggregator_log(d->aggregator)), left, left_count);
 }
 
-static void on_user_changed(void *arg, struct user *user, const struct user_fields *old,
-			    const char *const *left, size_t left_count)
+static void on_user_changed(
+    void *arg, struct user *user, const struct user_fields *old, const char *const *left, size_t left_count)
 {
 	struct daemon *d = arg;
 
@@ -53,7 +53,7 @@ static void on_user_removed(void *arg, struct user *user)
 }
 
 static const struct directory_observer directory_observer = { on_user_added, on_user_changed,
-							      on_user_removed };
+	on_user_removed };
 
 static bool on_demanded(void *arg, const struct user *user)
 {
@@ -87,8 +87,8 @@ static void on_settled(void *arg, struct user *user)
 /* --- recordings
  * ---------------------------------------------------------------------------------------------------- */
 
-static void on_arrived(void *arg, const struct agg_source *source, const char *address,
-		       const struct raw_state *state)
+static void on_arrived(
+    void *arg, const struct agg_source *source, const char *address, const struct raw_state *state)
 {
 	struct daemon *d = arg;
 	const struct source_id *id = agg_source_id(source);
@@ -148,8 +148,8 @@ static void on_aggregator_timer(void *arg, short what)
 static void log_summary(const struct directory_summary *s)
 {
 	log_info("directory", "read", LOG_NUMBER("added", (int64_t)s->added),
-		 LOG_NUMBER("changed", (int64_t)s->changed), LOG_NUMBER("removed", (int64_t)s->removed),
-		 LOG_NUMBER("unchanged", (int64_t)s->unchanged));
+	    LOG_NUMBER("changed", (int64_t)s->changed), LOG_NUMBER("removed", (int64_t)s->removed),
+	    LOG_NUMBER("unchanged", (int64_t)s->unchanged));
 }
 
 static bool apply_users(struct daemon *d, size_t budget)
@@ -271,8 +271,8 @@ int daemon_reload(struct daemon *d, struct buf *errors, struct buf *warnings)
 	int r;
 
 	if (d->users_file != NULL) {
-		buf_puts(errors,
-			 "the users of the last reload are still being applied; try again in a moment\n");
+		buf_puts(
+		    errors, "the users of the last reload are still being applied; try again in a moment\n");
 		return -EBUSY;
 	}
 	service_reloading(d->service);

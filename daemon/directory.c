@@ -240,8 +240,8 @@ static int add(struct directory *d, struct user_fields *fields)
 	if (hashtab_insert(&d->users, &user->link) < 0)
 		goto fail_groups;
 	RB_INSERT(user_tree, &d->order, user);
-	(void)changelog_append(d->changes,
-			       &user->change); /* without memory nobody is told, the user is there */
+	(void)changelog_append(
+	    d->changes, &user->change); /* without memory nobody is told, the user is there */
 	d->observer->added(d->arg, user);
 	d->summary.added++;
 	return 1;
@@ -253,8 +253,8 @@ fail:
 }
 
 /* Groups of `before` in which the user is no longer; the names live until the groups are dropped. */
-static size_t groups_left(const struct user *user, struct user_group *const *before, uint32_t count,
-			  const char **ret)
+static size_t groups_left(
+    const struct user *user, struct user_group *const *before, uint32_t count, const char **ret)
 {
 	size_t n = 0;
 

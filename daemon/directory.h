@@ -42,7 +42,7 @@ struct directory_observer {
 	/* `left`: groups that the user is no longer in (they may be gone after the call). `old` fields: for
 	 * the call. */
 	void (*changed)(void *arg, struct user *user, const struct user_fields *old, const char *const *left,
-			size_t left_count);
+	    size_t left_count);
 	void (*removed)(void *arg, struct user *user); /* before it is freed; groups still there */
 };
 

@@ -41,8 +41,8 @@ static const char *link_key(const struct hash_link *link)
 	return hash_entry(link, const struct interest_link, by_key)->topic->key;
 }
 
-struct interest *interest_new(struct directory *directory,
-			      void (*demand_changed)(void *arg, struct user *user), void *arg)
+struct interest *interest_new(
+    struct directory *directory, void (*demand_changed)(void *arg, struct user *user), void *arg)
 {
 	struct interest *i = calloc(1, sizeof *i);
 
@@ -118,8 +118,8 @@ static void topic_drop_if_empty(struct interest *i, struct topic *t)
 }
 
 /* Call `each` for the present users of a topic. */
-static void topic_each(const struct interest *i, const struct topic *t,
-		       void (*each)(void *arg, struct user *user), void *arg)
+static void topic_each(
+    const struct interest *i, const struct topic *t, void (*each)(void *arg, struct user *user), void *arg)
 {
 	if (t->key[0] == 'u') {
 		struct user *user = directory_find(i->directory, t->key + 1);
@@ -270,9 +270,9 @@ size_t reader_size(const struct reader *r)
 	if (r->all)
 		return directory_count(r->interest->directory);
 	LIST_FOREACH (l, &r->links, of_reader) {
-		const struct user_group *g = l->topic->key[0] == 'g'
-						 ? directory_group(r->interest->directory, l->topic->key + 1)
-						 : NULL;
+		const struct user_group *g = l->topic->key[0] == 'g' ?
+		    directory_group(r->interest->directory, l->topic->key + 1) :
+		    NULL;
 
 		size += g == NULL ? 0 : g->member_count;
 	}
@@ -310,8 +310,8 @@ static void wake(const struct topic *t, uint64_t seq)
 			reader_queue(l->reader, seq);
 }
 
-void interest_touch(struct interest *i, const struct user *user, uint64_t seq, const char *const *left,
-		    size_t left_count)
+void interest_touch(
+    struct interest *i, const struct user *user, uint64_t seq, const char *const *left, size_t left_count)
 {
 	struct reader *r;
 
@@ -340,7 +340,7 @@ bool interest_demanded(const struct interest *i, const struct user *user)
 }
 
 void interest_each_reader(const struct interest *i, const struct user *user,
-			  void (*each)(void *arg, const struct reader *r), void *arg)
+    void (*each)(void *arg, const struct reader *r), void *arg)
 {
 	const struct topic *topics[USER_MAX_GROUPS + 1] = { find_topic(i, 'u', user_id(user)) };
 	const struct interest_link *l;

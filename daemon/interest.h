@@ -31,8 +31,8 @@ struct reader {
 TAILQ_HEAD(reader_queue, reader);
 
 /* `demand_changed` is called for each user whose demand may have changed. */
-struct interest *interest_new(struct directory *directory,
-			      void (*demand_changed)(void *arg, struct user *user), void *arg);
+struct interest *interest_new(
+    struct directory *directory, void (*demand_changed)(void *arg, struct user *user), void *arg);
 void interest_free(struct interest *i);
 
 /* An empty set. `demand`: its users are to be watched. */
@@ -55,8 +55,8 @@ void reader_each(const struct reader *r, void (*each)(void *arg, struct user *us
 size_t reader_size(const struct reader *r);
 
 /* Something of this user changed, at `seq` (or it left `left` groups): its readers join the queue. */
-void interest_touch(struct interest *i, const struct user *user, uint64_t seq, const char *const *left,
-		    size_t left_count);
+void interest_touch(
+    struct interest *i, const struct user *user, uint64_t seq, const char *const *left, size_t left_count);
 
 /* Whether any reader that demands has this user in its set. */
 bool interest_demanded(const struct interest *i, const struct user *user);
@@ -68,6 +68,6 @@ void reader_queue(struct reader *r, uint64_t seq);
 
 /* For explain: every reader whose set has the user. */
 void interest_each_reader(const struct interest *i, const struct user *user,
-			  void (*each)(void *arg, const struct reader *r), void *arg);
+    void (*each)(void *arg, const struct reader *r), void *arg);
 
 #endif

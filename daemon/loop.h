@@ -29,8 +29,8 @@ void loop_stop(struct loop *l);
 /* A descriptor (EV_READ, EV_WRITE, with EV_PERSIST), a signal (EV_SIGNAL) or, with fd -1, a timer. Not yet
  * armed. `name` is a constant, used when it stalls. The callback gets the libevent flags. NULL without
  * memory. */
-struct loop_event *loop_event_new(struct loop *l, const char *name, int fd, short what,
-				  void (*callback)(void *arg, short what), void *arg);
+struct loop_event *loop_event_new(
+    struct loop *l, const char *name, int fd, short what, void (*callback)(void *arg, short what), void *arg);
 void loop_event_free(struct loop_event *e); /* NULL is fine; also from inside its callback */
 
 void loop_event_arm(struct loop_event *e);		  /* wait for the descriptor */

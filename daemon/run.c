@@ -33,7 +33,7 @@ int run_check(const char *file)
 	print_warnings(buf_text(&warnings));
 	if (r == 0)
 		printf("%s is good: %zu sources, %zu console sockets.\n", file, config->source_count,
-		       config->console_count);
+		    config->console_count);
 	users_file_free(users);
 	config_free(config);
 	buf_done(&errors);
@@ -56,8 +56,8 @@ int run_daemon(const char *file)
 		r = daemon_start(&d, config, &errors);
 		if (r == 0) {
 			log_info("daemon", "started", LOG_TEXT("version", PRESENCED_VERSION),
-				 LOG_TEXT("config", file),
-				 LOG_NUMBER("users", (int64_t)directory_count(d.directory)));
+			    LOG_TEXT("config", file),
+			    LOG_NUMBER("users", (int64_t)directory_count(d.directory)));
 			loop_run(d.loop);
 		}
 		daemon_done(&d);
@@ -65,7 +65,7 @@ int run_daemon(const char *file)
 	if (r < 0) {
 		fputs(buf_text(&errors), stderr);
 		fprintf(stderr, "presenced cannot start%s%s.\n", errors.len == 0 ? ": " : "",
-			errors.len == 0 ? strerror(-r) : "");
+		    errors.len == 0 ? strerror(-r) : "");
 	}
 	buf_done(&errors);
 	buf_done(&warnings);

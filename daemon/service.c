@@ -53,7 +53,7 @@ static void on_reload(void *arg, short what)
 	if (daemon_reload(s->daemon, &errors, &warnings) < 0) {
 		log_lines(LOG_LEVEL_ERROR, "refused", buf_text(&errors));
 		log_error("daemon", "reload_refused", LOG_TEXT("file", s->daemon->config->file),
-			  LOG_TEXT("why", "the configuration is not good; the old one stays"));
+		    LOG_TEXT("why", "the configuration is not good; the old one stays"));
 	}
 	log_lines(LOG_LEVEL_WARNING, "warning", buf_text(&warnings));
 	buf_done(&errors);
@@ -79,7 +79,7 @@ struct service *service_new(struct daemon *d)
 	s->daemon = d;
 	for (size_t i = 0; i < SIGNALS; i++) {
 		s->signal_events[i] = loop_event_new(d->loop, "signal", signals[i], EV_SIGNAL | EV_PERSIST,
-						     signals[i] == SIGHUP ? on_reload : on_stop, s);
+		    signals[i] == SIGHUP ? on_reload : on_stop, s);
 		if (s->signal_events[i] == NULL) {
 			service_free(s);
 			return NULL;
@@ -111,8 +111,8 @@ void service_ready(struct service *s)
 
 	for (const struct source *o = NULL; (o = sources_next(s->daemon->sources, o)) != NULL;)
 		sources++;
-	sd_notifyf(0, "READY=1\nSTATUS=%zu users, %zu sources", directory_count(s->daemon->directory),
-		   sources);
+	sd_notifyf(
+	    0, "READY=1\nSTATUS=%zu users, %zu sources", directory_count(s->daemon->directory), sources);
 }
 
 void service_stopping(struct service *s)
@@ -128,5 +128,5 @@ void service_reloading(struct service *s)
 	(void)s;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reading the configuration again",
-		   (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+	    (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 }

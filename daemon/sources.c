@@ -117,14 +117,14 @@ static bool serves(const struct config_source *c, const struct user_fields *user
 	return c->groups.count == 0;
 }
 
-static bool host_address(void *owner, const struct user_fields *user, enum domain domain, char *buf,
-			 size_t size)
+static bool host_address(
+    void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size)
 {
 	const struct source *s = owner;
 
 	buf[0] = '\0';
 	return serves(&s->config, user) &&
-	       s->config.spec->address(s->config.settings, s->config.name, user, domain, buf, size);
+	    s->config.spec->address(s->config.settings, s->config.name, user, domain, buf, size);
 }
 
 const struct aggregator_host sources_host = {
@@ -150,7 +150,7 @@ static void set_idle(struct source *s, enum source_status status, const char *wh
 	s->idle_since = loop_now(s->all->loop).wall;
 	changed(s);
 	log_info("source", vocab_name(&vocab_source_status, status), LOG_TEXT("source", s->config.name),
-		 LOG_TEXT("why", why));
+	    LOG_TEXT("why", why));
 }
 
 /* Which of two is worse for who looks at the whole: the vocabulary is in this order. */
@@ -179,8 +179,7 @@ static void write_domains(const struct source *s, struct buf *b, const struct ag
 		if ((s->config.domains >> d & 1) == 0)
 			continue;
 		jsonw_object(b, vocab_name(&vocab_domain, d));
-		jsonw_text(
-		    b, "status",
+		jsonw_text(b, "status",
 		    vocab_name(&vocab_source_status, s->agg == NULL ? s->idle_status : stats->status[d]));
 		if (s->agg != NULL && stats->why[d] != NULL)
 			jsonw_text(b, "why", stats->why[d]);
@@ -237,6 +236,29 @@ void sources_on_line(struct sources *all, void (*line)(void *arg, const struct b
 	all->line_arg = arg;
 }
 
+void source_write_line(const struct source *s, const char *key, const char *word, unsigned domains, const char *why,
+    struct buf *b)
+{
+	jsonw_object(b, NULL);
+	jsonw_text(b, "source", s->config.name);
+	jsonw_text(b, "technology", vocab_name(&vocab_technology, s->config.technology));
+	jsonw_text(b, key, word);
+	jsonw_list(b, "domains");
+	for (int d = 0; d < DOMAIN_COUNT; d++)
+		if ((domains >> d & 1) != 0)
+			jsonw_text(b, NULL, vocab_name(&vocab_domain, d));
+	jsonw_list_end(b);
+	if (why != NULL)
+		jsonw_text(b, "why", why);
+	jsonw_time(b, "at", loop_now(s->all->loop).wall);
+	jsonw_object_end(b);
+}
+
+unsigned source_domains(const struct source *s)
+{
+	return (unsigned)s->config.domains;
+}
+
 static void put_line(struct source *s, const char *key, const char *word, unsigned domains, const char *why)
 {
 	struct buf b;
@@ -244,18 +266,7 @@ static void put_line(struct source *s, const char *key, const char *word, unsign
 	if (s->all->line == NULL)
 		return;
 	buf_init(&b, 4096);
-	jsonw_object(&b, NULL);
-	jsonw_text(&b, "source", s->config.name);
-	jsonw_text(&b, key, word);
-	jsonw_list(&b, "domains");
-	for (int d = 0; d < DOMAIN_COUNT; d++)
-		if ((domains >> d & 1) != 0)
-			jsonw_text(&b, NULL, vocab_name(&vocab_domain, d));
-	jsonw_list_end(&b);
-	if (why != NULL)
-		jsonw_text(&b, "why", why);
-	jsonw_time(&b, "at", loop_now(s->all->loop).wall);
-	jsonw_object_end(&b);
+	source_write_line(s, key, word, domains, why, &b);
 	s->all->line(s->all->line_arg, &b);
 	buf_done(&b);
 }
@@ -277,8 +288,8 @@ void source_status_changed(struct source *s, unsigned domains, enum source_statu
 	changed(s);
 	if (before != status)
 		log_at(bad ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "source",
-		       vocab_name(&vocab_source_status, status), LOG_TEXT("source", s->config.name),
-		       LOG_TEXT("why", why));
+		    vocab_name(&vocab_source_status, status), LOG_TEXT("source", s->config.name),
+		    LOG_TEXT("why", why));
 }
 
 void source_resumed(struct source *s, unsigned domains)
@@ -301,16 +312,14 @@ void source_resync_end(struct source *s, unsigned domains)
 
 int source_raw_state(struct source *s, const char *address, const struct raw_facts *facts)
 {
-	int r =
-	    (s->config.domains >> facts->domain & 1) == 0
-		? -ENOENT
-		: aggregator_raw_state(s->all->aggregator, s->agg, address, facts, loop_now(s->all->loop));
+	int r = (s->config.domains >> facts->domain & 1) == 0 ?
+	    -ENOENT :
+	    aggregator_raw_state(s->all->aggregator, s->agg, address, facts, loop_now(s->all->loop));
 
 	if (r == -EINVAL) {
 		const char *wrong = raw_facts_check(facts);
 
-		log_warning(
-		    "source", "state_refused", LOG_TEXT("source", s->config.name),
+		log_warning("source", "state_refused", LOG_TEXT("source", s->config.name),
 		    LOG_TEXT("address", address),
 		    LOG_TEXT("why", wrong != NULL ? wrong : "the status is not one that a source can say"));
 	}
@@ -369,17 +378,17 @@ static bool probe_configuration(struct source *s)
 
 	if (missing != NULL) {
 		snprintf(why, sizeof why,
-			 "%s is missing: give it under source %s in the configuration, then reload",
-			 missing->name, s->config.name);
+		    "%s is missing: give it under source %s in the configuration, then reload", missing->name,
+		    s->config.name);
 		source_probe_hop(s, "configuration", why, false);
 		return false;
 	}
 	if (s->connector == NULL) {
 		snprintf(why, sizeof why, "the source does not run (%s): %s",
-			 vocab_name(&vocab_source_status, s->idle_status),
-			 s->idle_why != NULL ? s->idle_why
-			 : s->stopped	     ? "start it with: presencectl source NAME start"
-					     : "set enabled: true in the configuration, then reload");
+		    vocab_name(&vocab_source_status, s->idle_status),
+		    s->idle_why != NULL ? s->idle_why :
+			s->stopped	? "start it with: presencectl source NAME start" :
+					  "set enabled: true in the configuration, then reload");
 		source_probe_hop(s, "configuration", why, false);
 		return false;
 	}
@@ -387,8 +396,8 @@ static bool probe_configuration(struct source *s)
 	return true;
 }
 
-int source_probe(struct source *s, void (*hop)(void *arg, const char *hop, const char *sentence, bool ok),
-		 void *arg)
+int source_probe(
+    struct source *s, void (*hop)(void *arg, const char *hop, const char *sentence, bool ok), void *arg)
 {
 	const char *why;
 	enum source_status status;
@@ -434,7 +443,7 @@ static void run(struct source *s)
 		return;
 	}
 	s->agg = aggregator_add_source(s->all->aggregator, s->config.name, s->config.technology,
-				       s->config.position, (unsigned)s->config.domains, s);
+	    s->config.position, (unsigned)s->config.domains, s);
 	if (s->agg != NULL &&
 	    s->type->start(&s->connector, s, s->config.settings, s->all->loop, err, sizeof err) == 0) {
 		changed(s);
@@ -468,8 +477,8 @@ int source_start(struct source *s, char *err, size_t err_size)
 		return -EINVAL;
 	}
 	if (missing != NULL) {
-		snprintf(err, err_size, "source %s has no %s in the configuration", s->config.name,
-			 missing->name);
+		snprintf(
+		    err, err_size, "source %s has no %s in the configuration", s->config.name, missing->name);
 		return -EINVAL;
 	}
 	s->stopped = false;

@@ -65,8 +65,8 @@ static void fail(struct users_csv *p, const char *format, ...)
 	buf_printf(p->errors, "%s:%zu: %s\n", p->name, p->record_line, text);
 }
 
-struct users_csv *users_csv_new(const char *name, struct buf *errors,
-				int (*each)(void *arg, struct user_fields *fields), void *arg)
+struct users_csv *users_csv_new(
+    const char *name, struct buf *errors, int (*each)(void *arg, struct user_fields *fields), void *arg)
 {
 	struct users_csv *p = calloc(1, sizeof *p);
 
@@ -120,7 +120,7 @@ static void read_column(struct users_csv *p, const char *title)
 	*c = (struct column){ .column = vocab_find(&vocab_user_column, name) };
 	if (c->column < 0 || (at != NULL && (at[1] == '\0' || c->column == USER_ID))) {
 		fail(p, "unknown column \"%.40s\", expected %s, or one of them with @SOURCE", title,
-		     vocab_list(&vocab_user_column, known, sizeof known));
+		    vocab_list(&vocab_user_column, known, sizeof known));
 		p->result = -EINVAL;
 		return;
 	}
@@ -129,7 +129,7 @@ static void read_column(struct users_csv *p, const char *title)
 
 		if (o->column == c->column &&
 		    ((at == NULL && o->source == NULL) ||
-		     (at != NULL && o->source != NULL && strcmp(o->source, at + 1) == 0)))
+			(at != NULL && o->source != NULL && strcmp(o->source, at + 1) == 0)))
 			fail(p, "the column \"%.40s\" stands here twice", title);
 	}
 	c->source = at == NULL ? NULL : strdup(at + 1);
@@ -158,7 +158,7 @@ static bool is_new_id(struct users_csv *p, const char *id)
 
 	if (link != NULL) {
 		fail(p, "id \"%.60s\" was already given in line %zu", id,
-		     hash_entry(link, struct seen_id, link)->line);
+		    hash_entry(link, struct seen_id, link)->line);
 		return false;
 	}
 	seen = calloc(1, sizeof *seen + strlen(id) + 1);
@@ -227,7 +227,7 @@ static void on_record(int last, void *arg)
 		read_header(p);
 	else if (p->field_count != p->column_count)
 		fail(p, "found %zu fields, expected %zu as in the first line", p->field_count,
-		     p->column_count);
+		    p->column_count);
 	else
 		keep_user(p);
 	buf_clear(&p->record);

@@ -20,8 +20,8 @@ struct users_csv;
 
 /* A parser; `name` (of the file, for messages) and `errors` are borrowed. `each` gets every good record, to
  * keep. It returns 0 or -errno, which ends the parse. NULL without memory. */
-struct users_csv *users_csv_new(const char *name, struct buf *errors,
-				int (*each)(void *arg, struct user_fields *fields), void *arg);
+struct users_csv *users_csv_new(
+    const char *name, struct buf *errors, int (*each)(void *arg, struct user_fields *fields), void *arg);
 
 /* Parse more text, cut anywhere. 0; -EINVAL when it makes no sense to go on (unknown column, no id); -errno.
  */

@@ -20,8 +20,8 @@ struct users_file {
 	bool syncing;
 };
 
-int users_file_open(struct users_file **ret, const char *path, struct directory *directory,
-		    struct buf *errors)
+int users_file_open(
+    struct users_file **ret, const char *path, struct directory *directory, struct buf *errors)
 {
 	struct users_file *f = calloc(1, sizeof *f);
 

@@ -12,8 +12,8 @@ struct users_file;
 
 /* Open `path` (NULL: nobody, all users go) and remember where it is to go. 0 and *ret, or -errno with a
  * sentence in `errors`. */
-int users_file_open(struct users_file **ret, const char *path, struct directory *directory,
-		    struct buf *errors);
+int users_file_open(
+    struct users_file **ret, const char *path, struct directory *directory, struct buf *errors);
 void users_file_free(struct users_file *f);
 
 /* Parse all and keep it aside, without changing the directory. 0, or -EINVAL with every error. */

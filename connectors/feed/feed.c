@@ -151,8 +151,8 @@ static void refuse(struct connector *c, const char *why)
 	struct buf b;
 
 	c->errors++;
-	snprintf(c->last_error, sizeof c->last_error, "line %llu: %s", (unsigned long long)c->line_number,
-		 why);
+	snprintf(
+	    c->last_error, sizeof c->last_error, "line %llu: %s", (unsigned long long)c->line_number, why);
 	if (evbuffer_get_length(c->out) > OUT_HIGH_BYTES * 4)
 		return; /* a peer that sends nonsense and reads nothing need not hear of each */
 	buf_init(&b, 4096);
@@ -191,7 +191,7 @@ static void take_raw(struct connector *c, const json_t *value)
 	if (line.user != NULL &&
 	    !source_address_of(c->source, line.user, line.facts.domain, address, sizeof address)) {
 		snprintf(why, sizeof why, "user: nobody with an address at this source is called \"%.128s\"",
-			 line.user);
+		    line.user);
 		refuse(c, why);
 		return;
 	}
@@ -359,7 +359,7 @@ static void stop(struct connector *c)
 }
 
 static int start(struct connector **ret, struct source *source, const void *settings, struct loop *loop,
-		 char *err, size_t err_size)
+    char *err, size_t err_size)
 {
 	struct connector *c = calloc(1, sizeof *c);
 	int r;
@@ -458,7 +458,7 @@ static void probe(struct connector *c)
 	source_probe_hop(c->source, "socket", NULL, true);
 	if (c->fd < 0) {
 		snprintf(why, sizeof why, "no program is connected to %s: start the one that feeds it",
-			 c->settings->socket);
+		    c->settings->socket);
 		source_probe_hop(c->source, "program", why, false);
 		return;
 	}
@@ -468,7 +468,7 @@ static void probe(struct connector *c)
 		return;
 	}
 	snprintf(why, sizeof why, "%llu lines were refused, the last one: %s", (unsigned long long)c->errors,
-		 c->last_error);
+	    c->last_error);
 	source_probe_hop(c->source, "protocol", why, false);
 }
 

@@ -35,7 +35,7 @@ static uint32_t hash_text(const char *text)
 {
 	size_t len = strlen(text), done = 0;
 	uint64_t v[4] = { secret[0] ^ 0x736f6d6570736575, secret[1] ^ 0x646f72616e646f6d,
-			  secret[0] ^ 0x6c7967656e657261, secret[1] ^ 0x7465646279746573 };
+		secret[0] ^ 0x6c7967656e657261, secret[1] ^ 0x7465646279746573 };
 	uint64_t word;
 
 	for (; len - done >= 8; done += 8) {

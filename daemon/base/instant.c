@@ -75,7 +75,7 @@ int instant_parse(const char *text, int64_t *ret_wall)
 	char separator;
 
 	if (sscanf(text, "%4d-%2d-%2d%c%2d:%2d:%2d%n", &year, &month, &tm.tm_mday, &separator, &tm.tm_hour,
-		   &tm.tm_min, &tm.tm_sec, &end) != 7 ||
+		&tm.tm_min, &tm.tm_sec, &end) != 7 ||
 	    end != 19 || strchr("Tt ", separator) == NULL)
 		return -EINVAL;
 	for (int i = 0; i < end; i++) /* sscanf takes signs and blanks where RFC 3339 has digits only */
@@ -98,7 +98,11 @@ static const struct {
 	const char *name;
 	int64_t ms;
 } units[] = {
-	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
+	{ "d", 86400000 },
+	{ "h", 3600000 },
+	{ "m", 60000 },
+	{ "s", 1000 },
+	{ "ms", 1 },
 };
 #define UNITS (sizeof units / sizeof *units)
 
@@ -117,8 +121,8 @@ const char *duration_format(int64_t ms, char *buf)
 		int64_t n = ms / units[i].ms;
 
 		if (n > 0)
-			used += (size_t)snprintf(buf + used, DURATION_TEXT_SIZE - used, "%lld%s",
-						 (long long)n, units[i].name);
+			used += (size_t)snprintf(
+			    buf + used, DURATION_TEXT_SIZE - used, "%lld%s", (long long)n, units[i].name);
 		ms %= units[i].ms;
 	}
 	return buf;

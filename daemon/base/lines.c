@@ -46,6 +46,13 @@ static ev_ssize_t find_end(struct lines *l)
 	return at.pos;
 }
 
+bool lines_pending(struct lines *l)
+{
+	drain(l, l->held);
+	l->held = 0;
+	return find_end(l) >= 0;
+}
+
 static enum lines_result too_long(struct lines *l, size_t n)
 {
 	bool told = l->skipping;
@@ -68,9 +75,9 @@ enum lines_result lines_next(struct lines *l, const char **ret_text, size_t *ret
 		end = find_end(l);
 	}
 	if (end < 0)
-		return evbuffer_get_length(l->in) < l->max && !l->skipping
-			   ? LINES_NONE
-			   : too_long(l, evbuffer_get_length(l->in));
+		return evbuffer_get_length(l->in) < l->max && !l->skipping ?
+		    LINES_NONE :
+		    too_long(l, evbuffer_get_length(l->in));
 	if ((size_t)end >= l->max) {
 		enum lines_result r = too_long(l, (size_t)end + 1);
 

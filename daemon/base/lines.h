@@ -24,6 +24,9 @@ int lines_read(struct lines *l, int fd);
 
 enum lines_result { LINES_NONE, LINES_LINE, LINES_TOO_LONG };
 
+/* Whether lines_next() would give one more. */
+bool lines_pending(struct lines *l);
+
 /* The next whole line, without its LF or CRLF: *ret_text, valid until the next call. LINES_TOO_LONG is told
  * once for a line over the limit, which is skipped. */
 enum lines_result lines_next(struct lines *l, const char **ret_text, size_t *ret_len);

@@ -120,8 +120,8 @@ static void put_field(struct buf *b, const struct log_field *field)
 	}
 }
 
-void logger_write(enum log_level level, const char *subsystem, const char *event,
-		  const struct log_field *fields)
+void logger_write(
+    enum log_level level, const char *subsystem, const char *event, const struct log_field *fields)
 {
 	static int journal = -1;
 	struct buf b;
@@ -138,7 +138,7 @@ void logger_write(enum log_level level, const char *subsystem, const char *event
 		buf_printf(&b, "%s ", instant_format(instant_now().wall, now));
 	}
 	buf_printf(&b, "%s%s %s %s", journal == 1 ? levels[level].journal : "", levels[level].name, subsystem,
-		   event);
+	    event);
 	for (; fields->key != NULL; fields++)
 		put_field(&b, fields);
 	if (b.failed) { /* longer than a line may be: what fits is worth more than nothing */

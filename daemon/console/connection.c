@@ -3,6 +3,7 @@
 #include "daemon/console/connection.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 static void on_readable(void *arg, short what);
 static void on_writable(void *arg, short what);
 static void on_again(void *arg, short what);
+static void close_if_served(struct connection *c);
 
 static void destroy(void *object)
 {
@@ -32,8 +34,8 @@ static void destroy(void *object)
 	free(c);
 }
 
-struct connection *connection_new(struct daemon *d, struct console *console, int fd, struct unix_peer peer,
-				  unsigned permissions)
+struct connection *connection_new(
+    struct daemon *d, struct console *console, int fd, struct unix_peer peer, unsigned permissions)
 {
 	struct connection *c = calloc(1, sizeof *c);
 
@@ -94,7 +96,7 @@ void connection_close(struct connection *c, const char *reason)
 		return;
 	c->closed = true;
 	log_debug("console", "closed", LOG_NUMBER("pid", c->peer.pid), LOG_NUMBER("uid", c->peer.uid),
-		  LOG_TEXT("why", reason != NULL ? reason : "the console has gone"));
+	    LOG_TEXT("why", reason != NULL ? reason : "the console has gone"));
 	if (reason != NULL)
 		say_goodbye(c, reason);
 	loop_event_free(c->read_event);
@@ -120,7 +122,8 @@ static void pause_if_full(struct connection *c)
 		loop_event_disarm(c->read_event);
 	} else if (c->paused && unsent < CONNECTION_LOW_BYTES) {
 		c->paused = false;
-		loop_event_arm(c->read_event);
+		if (!c->ended)
+			loop_event_arm(c->read_event);
 		loop_event_arm_in(c->again_event, 0); /* whole lines may have been read before */
 	}
 }
@@ -160,6 +163,7 @@ static void on_writable(void *arg, short what)
 	}
 	c->blocked = false;
 	connection_flush(c);
+	close_if_served(c);
 	if (c->closed || c->blocked)
 		return;
 	if (c->subscription != NULL)
@@ -203,6 +207,23 @@ static void handle_lines(struct connection *c)
 	loop_event_arm_in(c->again_event, 0);
 }
 
+/* Whether the other end is closed altogether, and not only for sending (`socat -t5` does that, and waits). */
+static bool is_gone(const struct connection *c)
+{
+	struct pollfd p = { .fd = c->fd };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+/* A console that sends no more is closed when it has all that it asked for. */
+static void close_if_served(struct connection *c)
+{
+	if (c->closed || !c->ended)
+		return;
+	if (is_gone(c) || (!must_wait(c) && connection_unsent(c) == 0 && !lines_pending(&c->lines)))
+		connection_close(c, NULL);
+}
+
 static void on_readable(void *arg, short what)
 {
 	struct connection *c = arg;
@@ -216,22 +237,30 @@ static void on_readable(void *arg, short what)
 	n = lines_read(&c->lines, c->fd);
 	if (n == -EAGAIN)
 		return;
-	if (n <= 0)
+	if (n < 0) {
 		connection_close(c, NULL);
-	else
-		handle_lines(c);
+		return;
+	}
+	if (n == 0) {
+		c->ended = true;
+		loop_event_disarm(c->read_event);
+	}
+	handle_lines(c);
+	close_if_served(c);
 }
 
 static void on_again(void *arg, short what)
 {
 	(void)what;
 	handle_lines(arg);
+	close_if_served(arg);
 }
 
 void connection_resume(struct connection *c)
 {
 	if (c->closed || c->paused)
 		return;
-	loop_event_arm(c->read_event);
+	if (!c->ended)
+		loop_event_arm(c->read_event);
 	loop_event_arm_in(c->again_event, 0);
 }

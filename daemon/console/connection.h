@@ -50,12 +50,14 @@ struct connection {
 	struct pending *pending;	   /* a request that is not answered yet; NULL: none */
 	struct event_cursors events;
 	struct recorder_state recorder;
-	bool closed, paused, blocked; /* blocked: waits for the socket to take more */
+	bool closed, paused;
+	bool blocked; /* waits for the socket to take more */
+	bool ended;   /* the console sends no more; it still gets what it has asked for */
 };
 
 /* A new connection; takes the descriptor. NULL without memory (then closed). */
-struct connection *connection_new(struct daemon *d, struct console *console, int fd, struct unix_peer peer,
-				  unsigned permissions);
+struct connection *connection_new(
+    struct daemon *d, struct console *console, int fd, struct unix_peer peer, unsigned permissions);
 
 /* Close it, after a last line with the reason (NULL: none, the peer is gone). It is freed at the end of the
  * turn. */

@@ -131,8 +131,8 @@ static size_t connections_of(const struct console *c, uid_t uid)
 static void turn_away(int fd, const char *code_and_message)
 {
 	char line[512];
-	int n = snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{%s}}\n",
-			 code_and_message);
+	int n = snprintf(
+	    line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{%s}}\n", code_and_message);
 
 	if (write(fd, line, (size_t)n) < 0) {
 		/* it has gone already */
@@ -150,20 +150,20 @@ static void welcome(struct listener *l, int fd)
 	struct connection *connection;
 
 	if (!administrator && !is_admitted(&l->config, fd, &peer)) {
-		turn_away(
-		    fd,
+		turn_away(fd,
 		    "\"code\":-32001,\"message\":\"This account is not among the peers of this socket.\"");
 		log_warning("console", "refused", LOG_NUMBER("uid", peer.uid), LOG_NUMBER("pid", peer.pid),
-			    LOG_TEXT("socket", l->config.socket), LOG_TEXT("why", "not among its peers"));
+		    LOG_TEXT("socket", l->config.socket), LOG_TEXT("why", "not among its peers"));
 		return;
 	}
 	if (c->connection_count >= (size_t)limits->connections ||
 	    (!administrator && connections_of(c, peer.uid) >= (size_t)limits->connections_per_uid)) {
-		turn_away(fd, "\"code\":-32003,\"message\":\"There are too many connections already.\","
-			      "\"data\":{\"limit\":\"connections\"}");
+		turn_away(fd,
+		    "\"code\":-32003,\"message\":\"There are too many connections already.\","
+		    "\"data\":{\"limit\":\"connections\"}");
 		log_warning("console", "refused", LOG_NUMBER("uid", peer.uid), LOG_NUMBER("pid", peer.pid),
-			    LOG_TEXT("socket", l->config.socket),
-			    LOG_TEXT("why", "limits.connections or connections_per_uid"));
+		    LOG_TEXT("socket", l->config.socket),
+		    LOG_TEXT("why", "limits.connections or connections_per_uid"));
 		return;
 	}
 	connection = connection_new(c->daemon, c, fd, peer, permissions);
@@ -189,7 +189,7 @@ static void on_connection(void *arg, short what)
 		}
 		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS) {
 			log_warning("console", "cannot_accept", LOG_TEXT("socket", l->config.socket),
-				    LOG_TEXT("why", strerror(-fd)));
+			    LOG_TEXT("why", strerror(-fd)));
 			loop_event_disarm(l->event); /* it would wake us again and again */
 			loop_event_arm_in(l->event, RETRY_ACCEPT_MS);
 		}

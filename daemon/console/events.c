@@ -8,17 +8,15 @@
 
 void events_follow(struct connection *c, bool users, bool sources, bool requests)
 {
-	c->events =
-	    (struct event_cursors){ .users = users,
-				    .sources = sources,
-				    .requests = requests,
-				    .users_seq = changelog_last(directory_changes(c->daemon->directory)),
-				    .sources_seq = changelog_last(sources_changes(c->daemon->sources)) };
+	c->events = (struct event_cursors){ .users = users,
+		.sources = sources,
+		.requests = requests,
+		.users_seq = changelog_last(directory_changes(c->daemon->directory)),
+		.sources_seq = changelog_last(sources_changes(c->daemon->sources)) };
 }
 
 static void notify(struct connection *c, const char *method,
-		   void (*write)(struct buf *b, const struct changelog_entry *e),
-		   const struct changelog_entry *e)
+    void (*write)(struct buf *b, const struct changelog_entry *e), const struct changelog_entry *e)
 {
 	struct buf b;
 
@@ -70,7 +68,7 @@ static bool is_told(const struct changelog_entry *e)
 
 /* One topic. True: there is more. */
 static bool run(struct connection *c, const struct changelog *log, uint64_t *seq, const char *method,
-		void (*write)(struct buf *b, const struct changelog_entry *e))
+    void (*write)(struct buf *b, const struct changelog_entry *e))
 {
 	struct changelog_entry e;
 
@@ -90,10 +88,10 @@ bool events_run(struct connection *c)
 
 	if (c->events.users)
 		more = run(c, directory_changes(c->daemon->directory), &c->events.users_seq, "users.changed",
-			   write_user);
+		    write_user);
 	if (c->events.sources)
 		more = run(c, sources_changes(c->daemon->sources), &c->events.sources_seq, "sources.changed",
 			   write_source) ||
-		       more;
+		    more;
 	return more;
 }

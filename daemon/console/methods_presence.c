@@ -153,17 +153,17 @@ static bool read_since(struct request *rq, uint64_t *ret_seq)
 	if (since == NULL)
 		return false;
 	if (instance == NULL || !json_is_integer(seq) || json_integer_value(seq) < 0) {
-		request_fail(rq, RPC_PARAMS, "field", "since",
-			     "since must be {\"instance\": text, \"seq\": number}.");
+		request_fail(
+		    rq, RPC_PARAMS, "field", "since", "since must be {\"instance\": text, \"seq\": number}.");
 		return false;
 	}
 	*ret_seq = (uint64_t)json_integer_value(seq);
 	return strcmp(instance, d->instance) == 0 && *ret_seq >= changelog_forgotten(log) &&
-	       *ret_seq <= changelog_last(log);
+	    *ret_seq <= changelog_last(log);
 }
 
-static int add_all(struct request *rq, const char *name, struct reader *r,
-		   int (*add)(struct reader *r, const char *name))
+static int add_all(
+    struct request *rq, const char *name, struct reader *r, int (*add)(struct reader *r, const char *name))
 {
 	const json_t *list = param_value(rq, name);
 
@@ -182,19 +182,19 @@ static bool may_subscribe(struct request *rq, bool all, bool demand)
 	if (size > (size_t)d->config->limits.users_per_set) {
 		snprintf(limit, sizeof limit, "%lld", (long long)d->config->limits.users_per_set);
 		request_fail(rq, RPC_LIMIT, "limit", limit,
-			     "A subscription names at most %s users and groups.", limit);
+		    "A subscription names at most %s users and groups.", limit);
 		return false;
 	}
 	if (!all && size == 0) {
-		request_fail(rq, RPC_PARAMS, "field", "users",
-			     "presence.subscribe needs users, groups or all.");
+		request_fail(
+		    rq, RPC_PARAMS, "field", "users", "presence.subscribe needs users, groups or all.");
 		return false;
 	}
 	if (all && demand && !d->config->always && !connection_may(rq->connection, PERMISSION_ADMIN)) {
 		request_fail(rq, RPC_PERMISSION, "needs", "admin",
-			     "To demand all users needs the permission admin, or monitoring.mode always; "
-			     "with demand: false "
-			     "the subscription only observes.");
+		    "To demand all users needs the permission admin, or monitoring.mode always; "
+		    "with demand: false "
+		    "the subscription only observes.");
 		return false;
 	}
 	return true;
@@ -348,7 +348,7 @@ static void presence_explain(struct request *rq)
 
 	if (user == NULL) {
 		request_fail(rq, RPC_NOT_FOUND, "user", param_text(rq, "user"),
-			     "There is no user \"%.128s\".", param_text(rq, "user"));
+		    "There is no user \"%.128s\".", param_text(rq, "user"));
 		return;
 	}
 	aggregator_settle(d->aggregator, user, now);
@@ -372,9 +372,12 @@ static const struct param get_params[] = {
 	{ 0 },
 };
 static const struct param subscribe_params[] = {
-	{ "users", PARAM_TEXTS, false, 0, 0 }, { "groups", PARAM_TEXTS, false, 0, 0 },
-	{ "all", PARAM_BOOL, false, 0, 0 },    { "since", PARAM_OBJECT, false, 0, 0 },
-	{ "demand", PARAM_BOOL, false, 0, 0 }, { 0 },
+	{ "users", PARAM_TEXTS, false, 0, 0 },
+	{ "groups", PARAM_TEXTS, false, 0, 0 },
+	{ "all", PARAM_BOOL, false, 0, 0 },
+	{ "since", PARAM_OBJECT, false, 0, 0 },
+	{ "demand", PARAM_BOOL, false, 0, 0 },
+	{ 0 },
 };
 static const struct param explain_params[] = { { "user", PARAM_TEXT, true, 1, USER_MAX_ID_BYTES }, { 0 } };
 

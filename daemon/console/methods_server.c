@@ -15,7 +15,7 @@
 #define PROTOCOL_VERSION 1
 
 const struct method *const method_tables[] = { methods_server, methods_presence, methods_users,
-					       methods_sources, NULL };
+	methods_sources, NULL };
 
 static void server_info(struct request *rq)
 {
@@ -68,7 +68,7 @@ static void write_fanout(struct buf *b, struct console *console)
 	jsonw_int(b, "delivered", (int64_t)counters->delivered);
 	jsonw_int(b, "serialised", (int64_t)counters->serialised);
 	jsonw_int(b, "ring_bytes",
-		  (int64_t)(console_ring(console, false)->size + console_ring(console, true)->size));
+	    (int64_t)(console_ring(console, false)->size + console_ring(console, true)->size));
 	jsonw_object_end(b);
 }
 
@@ -104,8 +104,8 @@ static void config_reload(struct request *rq)
 	buf_init(&errors, 256 * 1024);
 	buf_init(&warnings, 256 * 1024);
 	if (daemon_reload(rq->connection->daemon, &errors, &warnings) < 0) {
-		request_fail_list(rq, RPC_PARAMS, "The configuration is not good; nothing was changed.",
-				  buf_text(&errors));
+		request_fail_list(
+		    rq, RPC_PARAMS, "The configuration is not good; nothing was changed.", buf_text(&errors));
 	} else {
 		jsonw_list(&rq->result, "warnings");
 		for (text = buf_text(&warnings); *text != '\0'; text += strcspn(text, "\n") + 1)
@@ -121,11 +121,11 @@ static void log_level(struct request *rq)
 	int level = logger_level_find(param_text(rq, "level"));
 
 	if (level < 0)
-		request_fail(rq, RPC_PARAMS, "field", "level",
-			     "level must be error, warning, info or debug.");
+		request_fail(
+		    rq, RPC_PARAMS, "field", "level", "level must be error, warning, info or debug.");
 	else if (logger_set_level(param_text(rq, "subsystem"), (enum log_level)level) < 0)
-		request_fail(rq, RPC_LIMIT, "limit", "16",
-			     "At most 16 subsystems can have a level of their own.");
+		request_fail(
+		    rq, RPC_LIMIT, "limit", "16", "At most 16 subsystems can have a level of their own.");
 }
 
 static void events_subscribe(struct request *rq)
@@ -141,8 +141,8 @@ static void events_subscribe(struct request *rq)
 		while (t < 3 && strcmp(topics[t], topic) != 0)
 			t++;
 		if (t == 3) {
-			request_fail(rq, RPC_PARAMS, "field", "topics",
-				     "topics are users, sources and requests.");
+			request_fail(
+			    rq, RPC_PARAMS, "field", "topics", "topics are users, sources and requests.");
 			return;
 		}
 		on[t] = true;

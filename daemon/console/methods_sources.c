@@ -147,7 +147,7 @@ static void sources_probe(struct request *rq)
 	jsonw_list(&rq->result, "hops");
 	if (source_probe(s, on_hop, g) == -EBUSY) {
 		request_fail(rq, RPC_NOT_NOW, "retry_after", "10", "Source %s is being probed already.",
-			     source_name(s));
+		    source_name(s));
 		g->over = true;
 	}
 	if (!g->over) {
@@ -161,7 +161,10 @@ static void sources_probe(struct request *rq)
 
 static void raw_subscribe(struct request *rq)
 {
-	recorder_set(rq->connection, param_bool(rq, "on", true));
+	if (!connection_may(rq->connection, PERMISSION_CALLS))
+		request_fail(rq, RPC_PERMISSION, "needs", "calls", "raw.subscribe needs the permission calls as well.");
+	else
+		recorder_set(rq->connection, param_bool(rq, "on", true));
 }
 
 static const struct param name_params[] = { { "name", PARAM_TEXT, true, 1, 64 }, { 0 } };

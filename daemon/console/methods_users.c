@@ -21,11 +21,11 @@ static void write_addresses(struct buf *b, const struct user *user)
 	for (int i = USER_EXTENSION; i < USER_COLUMN_COUNT; i++)
 		if (*user_field(user->fields, (enum user_column)i) != '\0')
 			jsonw_text(b, vocab_user_column.words[i].name,
-				   user_field(user->fields, (enum user_column)i));
+			    user_field(user->fields, (enum user_column)i));
 	overrides = user_overrides(user->fields, &count);
 	for (size_t i = 0; i < count; i++) {
 		snprintf(key, sizeof key, "%s@%s", vocab_user_column.words[overrides[i].column].name,
-			 overrides[i].source);
+		    overrides[i].source);
 		jsonw_text(b, key, overrides[i].value);
 	}
 	jsonw_object_end(b);

@@ -45,15 +45,11 @@ static void tell_sources(struct connection *c)
 		struct buf b;
 		const char *why;
 
+		enum source_status status = source_status(s, &why);
+
 		buf_init(&b, 4096);
-		jsonw_object(&b, NULL);
-		jsonw_text(&b, "source", source_name(s));
-		jsonw_text(&b, "source_status",
-			   vocab_name(&vocab_source_status, (int)source_status(s, &why)));
-		if (why != NULL)
-			jsonw_text(&b, "why", why);
-		jsonw_time(&b, "at", loop_now(c->daemon->loop).wall);
-		jsonw_object_end(&b);
+		source_write_line(s, "source_status", vocab_name(&vocab_source_status, (int)status), source_domains(s),
+		    why, &b);
 		put(c, buf_text(&b), b.len);
 		buf_done(&b);
 	}

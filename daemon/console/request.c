@@ -23,7 +23,7 @@ static void begin_answer(struct buf *b, const char *id)
 }
 
 static void send_error(struct connection *c, const char *id, enum rpc_error code, const char *message,
-		       const char *data_key, const char *data)
+    const char *data_key, const char *data)
 {
 	struct buf b;
 
@@ -44,8 +44,8 @@ static void send_error(struct connection *c, const char *id, enum rpc_error code
 	buf_done(&b);
 }
 
-void request_fail(struct request *rq, enum rpc_error code, const char *data_key, const char *data,
-		  const char *format, ...)
+void request_fail(
+    struct request *rq, enum rpc_error code, const char *data_key, const char *data, const char *format, ...)
 {
 	char message[1024];
 	va_list args;
@@ -104,7 +104,7 @@ static void send_result(struct request *rq)
 	buf_putc(&b, '\n');
 	if (b.failed || rq->result.failed)
 		request_fail(rq, RPC_LIMIT, "limit", "1048576",
-			     "The answer would be longer than 1 MiB; ask for fewer at a time.");
+		    "The answer would be longer than 1 MiB; ask for fewer at a time.");
 	else
 		connection_send(rq->connection, buf_text(&b), b.len);
 	buf_done(&b);
@@ -213,14 +213,16 @@ static bool fits(const struct param *p, const json_t *v)
 static const char *expected(const struct param *p, char *buf, size_t size)
 {
 	static const char *const kinds[] = {
-		[PARAM_TEXT] = "a text",	[PARAM_BOOL] = "true or false",
-		[PARAM_INT] = "a whole number", [PARAM_TEXTS] = "a list of texts",
+		[PARAM_TEXT] = "a text",
+		[PARAM_BOOL] = "true or false",
+		[PARAM_INT] = "a whole number",
+		[PARAM_TEXTS] = "a list of texts",
 		[PARAM_OBJECT] = "an object",
 	};
 
 	if (p->max > 0 && p->kind != PARAM_TEXTS)
 		snprintf(buf, size, "%s%s from %lld to %lld", kinds[p->kind],
-			 p->kind == PARAM_TEXT ? " with a length" : "", (long long)p->min, (long long)p->max);
+		    p->kind == PARAM_TEXT ? " with a length" : "", (long long)p->min, (long long)p->max);
 	else
 		snprintf(buf, size, "%s", kinds[p->kind]);
 	return buf;
@@ -245,19 +247,19 @@ static bool check_params(struct request *rq, const struct method *m)
 		const struct param *p = find_param(m->params, name);
 
 		if (p == NULL) {
-			request_fail(rq, RPC_PARAMS, "field", name, "%s has no parameter \"%.80s\".", m->name,
-				     name);
+			request_fail(
+			    rq, RPC_PARAMS, "field", name, "%s has no parameter \"%.80s\".", m->name, name);
 			return false;
 		}
 		if (!json_is_null(value) && !fits(p, value)) {
 			request_fail(rq, RPC_PARAMS, "field", name, "%s: %s must be %s.", m->name, name,
-				     expected(p, text, sizeof text));
+			    expected(p, text, sizeof text));
 			return false;
 		}
 		if (p->kind == PARAM_TEXTS && p->max > 0 && json_array_size(value) > (size_t)p->max) {
 			snprintf(text, sizeof text, "%lld", (long long)p->max);
-			request_fail(rq, RPC_LIMIT, "limit", text, "%s: %s holds more than %s.", m->name,
-				     name, text);
+			request_fail(
+			    rq, RPC_LIMIT, "limit", text, "%s: %s holds more than %s.", m->name, name, text);
 			return false;
 		}
 	}
@@ -320,8 +322,7 @@ static bool is_request(const json_t *object)
 	const json_t *params = json_object_get(object, "params");
 
 	return version != NULL && strcmp(version, "2.0") == 0 &&
-	       json_is_string(json_object_get(object, "method")) &&
-	       (params == NULL || json_is_object(params));
+	    json_is_string(json_object_get(object, "method")) && (params == NULL || json_is_object(params));
 }
 
 static void handle_object(struct connection *c, json_t *object)
@@ -330,14 +331,14 @@ static void handle_object(struct connection *c, json_t *object)
 	json_t *params = json_object_get(object, "params");
 
 	if (!read_id(object, &rq.id)) {
-		send_error(c, "null", RPC_REQUEST, "The id of a request is a number, a text or null.", NULL,
-			   NULL);
+		send_error(
+		    c, "null", RPC_REQUEST, "The id of a request is a number, a text or null.", NULL, NULL);
 		return;
 	}
 	if (!is_request(object)) {
 		send_error(c, rq.id == NULL ? "null" : rq.id, RPC_REQUEST,
-			   "A request is {\"jsonrpc\":\"2.0\",\"id\":..,\"method\":\"..\",\"params\":{..}}.",
-			   NULL, NULL);
+		    "A request is {\"jsonrpc\":\"2.0\",\"id\":..,\"method\":\"..\",\"params\":{..}}.", NULL,
+		    NULL);
 		free(rq.id);
 		return;
 	}

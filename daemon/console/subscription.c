@@ -349,8 +349,8 @@ static void send_alone(struct subscription *s, const struct changelog_entry *e)
 	if (e->tombstone != NULL)
 		write_removal(&b, e->tombstone);
 	else
-		write_change(&b, aggregator_node_user(e->node),
-			     connection_may(s->connection, PERMISSION_CALLS));
+		write_change(
+		    &b, aggregator_node_user(e->node), connection_may(s->connection, PERMISSION_CALLS));
 	if (!b.failed)
 		evbuffer_add(s->connection->out, buf_text(&b), b.len);
 	buf_done(&b);
@@ -465,8 +465,8 @@ bool subscription_run(struct subscription *s)
 		s->cursor = s->reader.woken - 1;
 	s->caught_up = false;
 	if (too_late(s)) {
-		connection_close(s->connection,
-				 "too many users were removed since you last read; subscribe again");
+		connection_close(
+		    s->connection, "too many users were removed since you last read; subscribe again");
 		return false;
 	}
 	if (!out_is_empty(s))

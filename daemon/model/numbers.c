@@ -170,7 +170,7 @@ bool number_equal(const struct numbers_config *config, const struct number *a, c
 		return false;
 	if (a->is_name)
 		return strcasecmp(a->text, b->text) == 0 &&
-		       (a->host[0] == '\0' || b->host[0] == '\0' || strcasecmp(a->host, b->host) == 0);
+		    (a->host[0] == '\0' || b->host[0] == '\0' || strcasecmp(a->host, b->host) == 0);
 	return strcmp(a->text, b->text) == 0 || maps_to(config, a->text, b->text) ||
-	       maps_to(config, b->text, a->text);
+	    maps_to(config, b->text, a->text);
 }

@@ -40,8 +40,8 @@ static int read_text(const json_t *object, const char *key, const char **ret, st
 }
 
 /* null means the same as absent where a vocabulary has no word for none. */
-static int read_word(const json_t *object, const char *key, const struct vocab *words, int8_t *ret,
-		     struct parse_error *reterr)
+static int read_word(
+    const json_t *object, const char *key, const struct vocab *words, int8_t *ret, struct parse_error *reterr)
 {
 	const char *name = NULL;
 	char list[512];
@@ -56,7 +56,7 @@ static int read_word(const json_t *object, const char *key, const struct vocab *
 	*ret = (int8_t)vocab_find(words, name);
 	if (*ret < 0)
 		return fail(reterr, "%s: found \"%.40s\", expected %s", key, name,
-			    vocab_list(words, list, sizeof list));
+		    vocab_list(words, list, sizeof list));
 	return 1;
 }
 
@@ -70,7 +70,7 @@ static int read_time(const json_t *object, const char *key, int64_t *ret, struct
 	*ret = 0;
 	if (text != NULL && instant_parse(text, ret) < 0)
 		return fail(reterr, "%s: found \"%.40s\", expected a time such as 2026-11-20T12:00:00.000Z",
-			    key, text);
+		    key, text);
 	return 1;
 }
 
@@ -233,7 +233,7 @@ int raw_json_parse(const json_t *value, struct raw_line *ret, struct parse_error
 		f->status = STATE_STATUS_OK;
 	if (has_any(value, f->domain == DOMAIN_RICH ? telephony_keys : rich_keys))
 		return fail(reterr, "a fact of the other domain stands on a line of domain %s",
-			    vocab_name(&vocab_domain, f->domain));
+		    vocab_name(&vocab_domain, f->domain));
 	r = f->domain == DOMAIN_RICH ? read_rich(value, f, reterr) : read_telephony(value, ret, reterr);
 	if (r < 0 || read_text(value, "why", &f->why, reterr) < 0 || read_times(value, f, reterr) < 0)
 		return -EBADMSG;

@@ -120,7 +120,7 @@ bool raw_state_same_facts(const struct raw_state *a, const struct raw_state *b)
 		return false;
 	if ((x->known & RAW_FORWARD) != 0 &&
 	    (x->forwarded != y->forwarded || x->forward_kind != y->forward_kind ||
-	     !same_text(x->forward_target, y->forward_target)))
+		!same_text(x->forward_target, y->forward_target)))
 		return false;
 	return (x->known & RAW_CALLS) == 0 || same_calls(x, y);
 }
@@ -132,9 +132,15 @@ static size_t utf8_char(const unsigned char *p, size_t left)
 		unsigned char first, last, second_first, second_last;
 		size_t len;
 	} forms[] = {
-		{ 0x01, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+		{ 0x01, 0x7f, 0, 0, 1 },
+		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
 	};
 
 	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
@@ -202,8 +208,8 @@ static const char *check_calls(const struct raw_facts *f)
 bool raw_status_may_be_said(int status)
 {
 	return status == STATE_STATUS_OK || status == STATE_STATUS_ACCESS_DENIED ||
-	       status == STATE_STATUS_NOT_FOUND || status == STATE_STATUS_ERROR ||
-	       status == STATE_STATUS_REQUESTING || status == STATE_STATUS_STALE;
+	    status == STATE_STATUS_NOT_FOUND || status == STATE_STATUS_ERROR ||
+	    status == STATE_STATUS_REQUESTING || status == STATE_STATUS_STALE;
 }
 
 const char *raw_facts_check(const struct raw_facts *f)

@@ -15,8 +15,10 @@ const struct vocab vocab_rules_verdict = { "verdict", verdict_words, RULES_VERDI
 /* --- ranks
  * --------------------------------------------------------------------------------------------------- */
 
-#define RANK_STEP 1000000 /* more than there are sources: position breaks ties within one entry of the list \
-			   */
+#define RANK_NOT_WINNING 1000000000
+#define RANK_STEP \
+	1000000 /* more than there are sources: position breaks ties within one entry of the list \
+		 */
 
 static int place_in(char *const *order, size_t count, const struct source_id *source)
 {
@@ -39,10 +41,8 @@ void rules_rank(const struct rules *rules, struct source_id *const *sources, siz
 		char *const winning[] = { rules->rich_winning };
 		bool wins = rules->rich_winning != NULL && place_in(winning, 1, s) == 0;
 
-		s->rich_rank =
-		    wins ? s->position
-			 : (place_in(rules->rich_order, rules->rich_order_count, s) + 1) * RANK_STEP +
-			       s->position;
+		s->rich_rank = (wins ? 0 : RANK_NOT_WINNING) +
+		    place_in(rules->rich_order, rules->rich_order_count, s) * RANK_STEP + s->position;
 		s->telephony_rank =
 		    place_in(rules->telephony_order, rules->telephony_order_count, s) * RANK_STEP +
 		    s->position;
@@ -53,7 +53,7 @@ void rules_rank(const struct rules *rules, struct source_id *const *sources, siz
  * ------------------------------------------------------------------------------------------------- */
 
 static void trace(const struct rules_trace *t, const char *about, const struct source_id *source,
-		  enum rules_verdict verdict, const char *why)
+    enum rules_verdict verdict, const char *why)
 {
 	if (t != NULL)
 		t->row(t->arg, &(struct rules_trace_row){ about, source, verdict, why });
@@ -70,7 +70,7 @@ static int rank_of(const struct rules_state *s)
 }
 
 static void trace_choice(const struct rules_trace *t, const char *about, unsigned fact,
-			 const struct rules_half *half, const struct rules_state *chosen)
+    const struct rules_half *half, const struct rules_state *chosen)
 {
 	if (t == NULL)
 		return;
@@ -79,12 +79,12 @@ static void trace_choice(const struct rules_trace *t, const char *about, unsigne
 
 		if (s == chosen)
 			trace(t, about, s->source, RULES_DECIDED,
-			      s->status == STATE_STATUS_STALE ? "first in the order that knows it; its "
-								"source is silent, but its word still holds"
-							      : "first in the order that knows it");
+			    s->status == STATE_STATUS_STALE ? "first in the order that knows it; its "
+							      "source is silent, but its word still holds" :
+							      "first in the order that knows it");
 		else if (!usable(s))
 			trace(t, about, s->source, RULES_NOT_USABLE,
-			      s->why != NULL ? s->why : vocab_state_status.words[s->status].help);
+			    s->why != NULL ? s->why : vocab_state_status.words[s->status].help);
 		else if ((s->raw->facts.known & fact) == 0)
 			trace(t, about, s->source, RULES_DOES_NOT_KNOW, "it says nothing about this");
 		else
@@ -93,8 +93,8 @@ static void trace_choice(const struct rules_trace *t, const char *about, unsigne
 }
 
 /* The first usable state, in rank, that knows the fact; NULL if nobody does. */
-static const struct rules_state *choose(const struct rules_half *half, unsigned fact, const char *about,
-					const struct rules_trace *t)
+static const struct rules_state *choose(
+    const struct rules_half *half, unsigned fact, const char *about, const struct rules_trace *t)
 {
 	const struct rules_state *best = NULL;
 
@@ -131,8 +131,8 @@ static int8_t status_without_word(const struct rules_half *half)
 /* --- the rich half
  * -------------------------------------------------------------------------------------------- */
 
-static void compose_rich(const struct rules_half *half, struct presence_rich *ret,
-			 const struct rules_trace *t)
+static void compose_rich(
+    const struct rules_half *half, struct presence_rich *ret, const struct rules_trace *t)
 {
 	const struct rules_state *winner = choose(half, RAW_AVAILABILITY, "rich", t);
 
@@ -184,12 +184,15 @@ static const int8_t mode_of_forward[FORWARD_KIND_COUNT] = {
 	[FORWARD_KIND_PHONE] = MODE_FORWARDED_TO_PHONE,
 };
 static const int8_t mode_of_line[LINE_COUNT] = {
-	[LINE_IDLE] = MODE_AVAILABLE, [LINE_RINGING] = MODE_BUSY,    [LINE_BUSY] = MODE_BUSY,
-	[LINE_HELD] = MODE_BUSY,      [LINE_OFFLINE] = MODE_OFFLINE,
+	[LINE_IDLE] = MODE_AVAILABLE,
+	[LINE_RINGING] = MODE_BUSY,
+	[LINE_BUSY] = MODE_BUSY,
+	[LINE_HELD] = MODE_BUSY,
+	[LINE_OFFLINE] = MODE_OFFLINE,
 };
 
 static void compose_telephony(const struct rules *rules, const struct rules_input *in,
-			      struct presence_telephony *ret, const struct rules_trace *t)
+    struct presence_telephony *ret, const struct rules_trace *t)
 {
 	const struct rules_half *half = &in->halves[DOMAIN_TELEPHONY];
 	const struct rules_state *line = choose(half, RAW_LINE, "line", t);
@@ -199,7 +202,7 @@ static void compose_telephony(const struct rules *rules, const struct rules_inpu
 	const char *why = "nobody knows the line, do-not-disturb or a forward";
 
 	*ret = (struct presence_telephony){ .mode = -1,
-					    .forward_kind = forward_kind(rules, in->voicemail, forward) };
+		.forward_kind = forward_kind(rules, in->voicemail, forward) };
 	ret->line = line == NULL ? NULL : line->raw;
 	ret->dnd = dnd == NULL ? NULL : dnd->raw;
 	ret->forward = forward == NULL ? NULL : forward->raw;
@@ -210,9 +213,9 @@ static void compose_telephony(const struct rules *rules, const struct rules_inpu
 	} else if (ret->forward_kind >= 0) {
 		decided = forward;
 		ret->mode = mode_of_forward[ret->forward_kind];
-		why = ret->forward_kind == FORWARD_KIND_VOICEMAIL
-			  ? "forwarding overrides the line; the target is a mailbox"
-			  : "forwarding overrides the line";
+		why = ret->forward_kind == FORWARD_KIND_VOICEMAIL ?
+		    "forwarding overrides the line; the target is a mailbox" :
+		    "forwarding overrides the line";
 	} else if (line != NULL) {
 		decided = line;
 		ret->mode = mode_of_line[line->raw->facts.line];
@@ -235,9 +238,12 @@ static const int8_t overall_of_mode[MODE_COUNT] = {
 	[MODE_FORWARDED_TO_PHONE] = OVERALL_FORWARDED_TO_PHONE,
 };
 static const int8_t overall_of_availability[AVAILABILITY_COUNT] = {
-	[AVAILABILITY_AVAILABLE] = OVERALL_AVAILABLE, [AVAILABILITY_AVAILABLE_IDLE] = OVERALL_AVAILABLE_IDLE,
-	[AVAILABILITY_AWAY] = OVERALL_AWAY,	      [AVAILABILITY_BUSY] = OVERALL_BUSY,
-	[AVAILABILITY_BUSY_IDLE] = OVERALL_BUSY,      [AVAILABILITY_DND] = OVERALL_DND,
+	[AVAILABILITY_AVAILABLE] = OVERALL_AVAILABLE,
+	[AVAILABILITY_AVAILABLE_IDLE] = OVERALL_AVAILABLE_IDLE,
+	[AVAILABILITY_AWAY] = OVERALL_AWAY,
+	[AVAILABILITY_BUSY] = OVERALL_BUSY,
+	[AVAILABILITY_BUSY_IDLE] = OVERALL_BUSY,
+	[AVAILABILITY_DND] = OVERALL_DND,
 	[AVAILABILITY_OFFLINE] = OVERALL_OFFLINE,
 };
 
@@ -286,8 +292,9 @@ static bool busy_is_dnd(const struct rules *rules, const struct presence *p, con
 		*ret_why = "rules.on_the_phone_is_dnd";
 		return true;
 	}
-	if (rules->in_a_meeting_is_dnd && (activity == ACTIVITY_MEETING || activity == ACTIVITY_APPOINTMENT ||
-					   activity == ACTIVITY_PRESENTATION)) {
+	if (rules->in_a_meeting_is_dnd &&
+	    (activity == ACTIVITY_MEETING || activity == ACTIVITY_APPOINTMENT ||
+		activity == ACTIVITY_PRESENTATION)) {
 		*ret_why = "rules.in_a_meeting_is_dnd";
 		return true;
 	}
@@ -295,7 +302,7 @@ static bool busy_is_dnd(const struct rules *rules, const struct presence *p, con
 }
 
 void rules_compose(const struct rules *rules, const struct rules_input *in, struct presence *ret,
-		   const struct rules_trace *t)
+    const struct rules_trace *t)
 {
 	const char *why;
 

@@ -125,13 +125,13 @@ const char *user_columns_check(const struct user_columns *c, char *buf, size_t s
 	}
 	for (int i = 0; i < USER_COLUMN_COUNT; i++) {
 		wrong = check_text(vocab_user_column.words[i].name, c->values[i],
-				   i == USER_ID ? USER_MAX_ID_BYTES : USER_MAX_FIELD_BYTES, buf, size);
+		    i == USER_ID ? USER_MAX_ID_BYTES : USER_MAX_FIELD_BYTES, buf, size);
 		if (wrong != NULL)
 			return wrong;
 	}
 	for (size_t i = 0; i < c->override_count; i++) {
-		wrong = check_text("an address for one source", c->overrides[i].value, USER_MAX_FIELD_BYTES,
-				   buf, size);
+		wrong = check_text(
+		    "an address for one source", c->overrides[i].value, USER_MAX_FIELD_BYTES, buf, size);
 		if (wrong != NULL)
 			return wrong;
 	}
@@ -139,7 +139,7 @@ const char *user_columns_check(const struct user_columns *c, char *buf, size_t s
 		user_list_each(c->values[USER_GROUPS], count_entry, &groups);
 	if (groups > USER_MAX_GROUPS || c->override_count > USER_MAX_OVERRIDES) {
 		snprintf(buf, size, "more than %d groups or %d addresses for one source", USER_MAX_GROUPS,
-			 USER_MAX_OVERRIDES);
+		    USER_MAX_OVERRIDES);
 		return buf;
 	}
 	return NULL;
@@ -180,8 +180,8 @@ static bool take_first(void *arg, const char *entry, size_t len)
 	return false;
 }
 
-bool user_address(const struct user_fields *f, enum user_column column, const char *source, char *buf,
-		  size_t size)
+bool user_address(
+    const struct user_fields *f, enum user_column column, const char *source, char *buf, size_t size)
 {
 	const char *text = override_of(f, column, source);
 

@@ -9,7 +9,7 @@
 #define VOCAB(variable, text, MAP) \
 	static const struct vocab_word variable##_words[] = { MAP(WORD) }; \
 	const struct vocab vocab_##variable = { text, variable##_words, \
-						sizeof variable##_words / sizeof *variable##_words }
+		sizeof variable##_words / sizeof *variable##_words }
 
 VOCAB(technology, "technology", TECHNOLOGY_MAP);
 VOCAB(domain, "domain", DOMAIN_MAP);

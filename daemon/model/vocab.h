@@ -115,7 +115,7 @@
 	X(REQUESTING, "requesting", "asked for, nothing said yet") \
 	X(NOT_REQUESTED, "not_requested", "nobody wants to know") \
 	X(NOT_CONFIGURED_FOR_USER, "not_configured_for_user", \
-	  "the user has no address at any source of this half") \
+	    "the user has no address at any source of this half") \
 	X(SERVER_NOT_CONFIGURED, "server_not_configured", "no enabled source serves this half")
 
 #define SOURCE_STATUS_MAP(X) \
@@ -127,7 +127,7 @@
 	X(CONNECTION_ERROR, "connection_error", "the peer cannot be reached, tried again by itself") \
 	X(UP, "up", "connected and working") \
 	X(UP_CREDENTIALS_NOT_FOUND, "up_credentials_not_found", \
-	  "works, but the peer does not know our identity")
+	    "works, but the peer does not know our identity")
 
 /* What a console may do; the bits of a permission set (presenced-protocol(7)). */
 #define PERMISSION_MAP(X) \
