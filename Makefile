@@ -92,3 +92,72 @@ clean:
 	rm -rf $(BUILD)
 
 .SECONDARY:
+
+# --- what is needed ---------------------------------------------------------------------------------------------------
+
+DEPS := pkg-config gcc clang clang-format clang-tidy cppcheck mandoc libclang-rt-14-dev \
+        libevent-dev libjansson-dev libyaml-dev libsystemd-dev libbsd-dev libcsv-dev libcmocka-dev \
+        python3 python3-pytest python3-jsonschema socat redis-server
+
+deps:
+	@missing=$$(dpkg-query -W -f='$${Package} $${Status}\n' $(DEPS) 2>/dev/null | \
+	    awk '/ok installed/ { have[$$1] = 1 } END { n = split("$(DEPS)", all, " "); \
+	    for (i = 1; i <= n; i++) if (!have[all[i]]) printf "%s ", all[i] }'); \
+	if [ -n "$$missing" ]; then \
+	    echo "Installing $$missing"; \
+	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	    $$sudo apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+ASAN := $(BUILD)/asan
+FUZZ_SECONDS ?= 600
+
+check: deps
+	@+$(MAKE) --no-print-directory all
+	@+$(MAKE) --no-print-directory build-tests BUILD=$(ASAN) SANITIZE=1 OPT=-O1
+	@$(PYTHON) tests/run-check $(ASAN)
+
+demo: deps
+	@+$(MAKE) --no-print-directory all
+	@$(PYTHON) tests/demo/run-demo $(BUILD)
+
+bench: deps all
+	@$(PYTHON) tests/bench/run-bench
+
+soak: deps
+	@+$(MAKE) --no-print-directory build-tests BUILD=$(ASAN) SANITIZE=1 OPT=-O1
+	@PRESENCED_BUILD=$(abspath $(ASAN)) $(PYTHON) -m pytest -q tests/soak
+
+fuzz: deps
+	@$(PYTHON) tests/fuzz/run-fuzz $(FUZZ_SECONDS)
+
+# --- habits -----------------------------------------------------------------------------------------------------------
+
+lint: deps
+	@$(PYTHON) tests/run-lint $(C_FILES) -- $(H_FILES) -- $(CPPFLAGS) $(PKG_CFLAGS)
+	@+$(MAKE) --no-print-directory all BUILD=$(BUILD)/clang CC=$(CLANG) WERROR=-Werror
+
+# --- installing -------------------------------------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/presenced \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d \
+	    $(DESTDIR)$(PREFIX)/share/doc/presenced $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
+	install -m 755 $(BUILD)/presenced $(DESTDIR)$(PREFIX)/sbin/presenced
+	install -m 755 $(BUILD)/presencectl $(DESTDIR)$(PREFIX)/bin/presencectl
+	for page in man/*.[1-8]; do \
+	    install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$(basename $$page); done
+	sed 's|/usr/sbin/presenced|$(PREFIX)/sbin/presenced|; s|/etc/presenced|$(SYSCONFDIR)/presenced|g' \
+	    systemd/presenced.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/presenced.service
+	install -m 644 systemd/presenced.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/presenced.conf
+	install -m 644 cli/completion/presencectl.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/presencectl
+	install -m 644 cli/completion/_presencectl $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_presencectl
+	install -m 644 README.md config/presenced.yaml config/users.csv $(DESTDIR)$(PREFIX)/share/doc/presenced/
+	for file in presenced.yaml users.csv; do \
+	    [ -e $(DESTDIR)$(SYSCONFDIR)/presenced/$$file ] || \
+	    install -m 640 config/$$file $(DESTDIR)$(SYSCONFDIR)/presenced/$$file; done

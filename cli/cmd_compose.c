@@ -26,8 +26,10 @@ struct person {
 
 struct composer {
 	struct config *config;
-	struct source_id **sources;
-	unsigned *served; /* domains, beside `sources` */
+	struct composed_source {
+		struct source_id id;
+		unsigned served; /* domains */
+	} * *sources;
 	size_t source_count;
 	struct hashtab persons, mailboxes;
 	struct person *first, **last;
@@ -52,22 +54,21 @@ static const char *mailbox_key(const struct hash_link *link)
 
 static struct source_id *add_source(struct composer *c, const char *name, int technology, unsigned domains)
 {
-	struct source_id **sources = reallocarray(c->sources, c->source_count + 1, sizeof *sources);
-	unsigned *served = reallocarray(c->served, c->source_count + 1, sizeof *served);
-	struct source_id *id = calloc(1, sizeof *id);
+	struct composed_source **sources = reallocarray(c->sources, c->source_count + 1, sizeof *sources);
+	struct composed_source *source;
 
-	c->sources = sources != NULL ? sources : c->sources;
-	c->served = served != NULL ? served : c->served;
-	if (sources == NULL || served == NULL || id == NULL) {
-		free(id);
+	if (sources == NULL)
 		return NULL;
-	}
-	id->name = strdup(name);
-	id->technology = (int8_t)technology;
-	id->position = (int)c->source_count;
-	c->served[c->source_count] = domains;
-	c->sources[c->source_count++] = id;
-	return id;
+	c->sources = sources;
+	source = calloc(1, sizeof *source);
+	if (source == NULL)
+		return NULL;
+	source->id = (struct source_id){
+		.name = strdup(name), .technology = (int8_t)technology, .position = (int)c->source_count
+	};
+	source->served = domains;
+	c->sources[c->source_count++] = source;
+	return &source->id;
 }
 
 /* The source of a line; one that is not configured comes after all others, as the line says it is. */
@@ -80,9 +81,9 @@ static struct source_id *source_of(struct composer *c, const struct raw_line *li
 		return NULL;
 	}
 	for (size_t i = 0; i < c->source_count; i++) {
-		if (strcmp(c->sources[i]->name, name) == 0) {
-			c->served[i] |= 1u << line->facts.domain;
-			return c->sources[i];
+		if (strcmp(c->sources[i]->id.name, name) == 0) {
+			c->sources[i]->served |= 1u << line->facts.domain;
+			return &c->sources[i]->id;
 		}
 	}
 	if (line->technology < 0) {
@@ -127,10 +128,11 @@ static int keep(struct person *p, const struct source_id *source, const struct r
 	if (i < p->count[d] && is_older(facts, said[i].raw))
 		return 0;
 	if (i == p->count[d]) {
-		said = reallocarray(said, i + 1, sizeof *said);
-		if (said == NULL)
+		struct said *grown = reallocarray(said, i + 1, sizeof *said);
+
+		if (grown == NULL)
 			return -ENOMEM;
-		p->said[d] = said;
+		p->said[d] = said = grown;
 		said[p->count[d]++] = (struct said){ .source = source };
 	}
 	raw_state_unref(said[i].raw);
@@ -178,7 +180,7 @@ static enum state_status status_at(const struct composer *c, const struct raw_st
 static enum state_status without_lines(const struct composer *c, int domain)
 {
 	for (size_t i = 0; i < c->source_count; i++)
-		if ((c->served[i] >> domain & 1) != 0)
+		if ((c->sources[i]->served >> domain & 1) != 0)
 			return STATE_STATUS_NOT_REQUESTED;
 	return STATE_STATUS_SERVER_NOT_CONFIGURED;
 }
@@ -274,11 +276,10 @@ static void composer_done(struct composer *c)
 	}
 	hashtab_done(&c->mailboxes);
 	for (size_t i = 0; i < c->source_count; i++) {
-		free(c->sources[i]->name);
+		free(c->sources[i]->id.name);
 		free(c->sources[i]);
 	}
 	free(c->sources);
-	free(c->served);
 	config_free(c->config);
 }
 
@@ -305,7 +306,8 @@ static int compose(struct composer *c)
 			return EXIT_NO;
 		}
 	}
-	rules_rank(&c->config->aggregator.rules, c->sources, c->source_count);
+	for (size_t i = 0; i < c->source_count; i++) /* ranks do not depend on each other */
+		rules_rank(&c->config->aggregator.rules, &(struct source_id *){ &c->sources[i]->id }, 1);
 	for (const struct person *p = c->first; p != NULL; p = p->next)
 		print_person(c, p);
 	return failed ? EXIT_NO : EXIT_FINE;

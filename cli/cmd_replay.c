@@ -204,7 +204,8 @@ static unsigned domains_of(const json_t *value)
 
 static void take_status(struct replay *r, const json_t *value)
 {
-	struct replayed *s = source_of(r, text_of(value, "source"), vocab_find(&vocab_technology, text_of(value, "technology")));
+	struct replayed *s = source_of(
+	    r, text_of(value, "source"), vocab_find(&vocab_technology, text_of(value, "technology")));
 	int status = vocab_find(&vocab_source_status, text_of(value, "source_status"));
 
 	s->told = true;
@@ -215,7 +216,8 @@ static void take_status(struct replay *r, const json_t *value)
 
 static void take_resync(struct replay *r, const json_t *value)
 {
-	struct replayed *s = source_of(r, text_of(value, "source"), vocab_find(&vocab_technology, text_of(value, "technology")));
+	struct replayed *s = source_of(
+	    r, text_of(value, "source"), vocab_find(&vocab_technology, text_of(value, "technology")));
 	const char *word = text_of(value, "resync");
 
 	if (strcmp(word, "begin") == 0)

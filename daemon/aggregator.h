@@ -179,8 +179,7 @@ struct aggregator_source_stats {
 	int64_t since[DOMAIN_COUNT];   /* wall ms of the last change of status */
 	size_t watches, stale;
 	uint64_t raw_states, unwatched, outdated, verifications, corrections, unanswered;
-	int64_t wrong_lamp_busy,
-	    wrong_lamp_any; /* ms, the bound that follows from verification and load */
+	int64_t wrong_lamp_busy, wrong_lamp_any; /* ms, the bound that follows from verification and load */
 };
 void aggregator_source_stats(
     const struct aggregator *a, const struct agg_source *s, struct aggregator_source_stats *ret);

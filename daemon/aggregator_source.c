@@ -317,7 +317,8 @@ static int keep(struct watch *w, const struct raw_facts *said, struct instant no
 	new = raw_state_new(&f);
 	if (new == NULL)
 		return -ENOMEM;
-	if (raw_state_same_facts(new, w->raw) && new->facts.observed_at == w->raw->facts.observed_at) {
+	if (w->raw != NULL && raw_state_same_facts(new, w->raw) &&
+	    new->facts.observed_at == w->raw->facts.observed_at) {
 		raw_state_unref(new);
 		return 0;
 	}

@@ -13,10 +13,10 @@
 #include "daemon/base/logger.h"
 #include "daemon/console/console.h"
 #include "daemon/model/raw_json.h"
+#include "daemon/reload.h"
 #include "daemon/service.h"
-#include "daemon/users_file.h"
 
-#define SLICE_USERS 2000 /* composed, or applied from a file, in one turn: below 10 ms */
+#define SLICE_USERS 2000 /* composed in one turn: below 10 ms */
 
 /* --- the directory tells the aggregator, the aggregator tells the readers
  * ------------------------------------------ */
@@ -145,33 +145,11 @@ static void on_aggregator_timer(void *arg, short what)
 	(void)what;
 }
 
-static void log_summary(const struct directory_summary *s)
-{
-	log_info("directory", "read", LOG_NUMBER("added", (int64_t)s->added),
-	    LOG_NUMBER("changed", (int64_t)s->changed), LOG_NUMBER("removed", (int64_t)s->removed),
-	    LOG_NUMBER("unchanged", (int64_t)s->unchanged));
-}
-
-static bool apply_users(struct daemon *d, size_t budget)
-{
-	struct directory_summary summary = { 0 };
-
-	if (d->users_file == NULL)
-		return false;
-	if (users_file_apply(d->users_file, budget, &summary))
-		return true;
-	log_summary(&summary);
-	users_file_free(d->users_file);
-	d->users_file = NULL;
-	service_ready(d->service); /* the reload is over */
-	return false;
-}
-
 static bool run_aggregator(void *arg)
 {
 	struct daemon *d = arg;
 	struct instant now = loop_now(d->loop);
-	bool more = apply_users(d, SLICE_USERS);
+	bool more = reload_run(d);
 	int64_t deadline;
 
 	more = aggregator_run(d->aggregator, now, SLICE_USERS) || more;
@@ -230,20 +208,6 @@ static int make_parts(struct daemon *d)
 	return 0;
 }
 
-/* At the start nobody is served yet, so all users are read at once. */
-static int read_users(struct daemon *d, struct buf *errors)
-{
-	int r = users_file_open(&d->users_file, d->config->users, d->directory, errors);
-
-	if (r == 0)
-		r = users_file_parse(d->users_file, errors);
-	if (r < 0)
-		return r;
-	while (apply_users(d, SLICE_USERS))
-		;
-	return 0;
-}
-
 int daemon_start(struct daemon *d, struct config *config, struct buf *errors)
 {
 	int r;
@@ -253,7 +217,7 @@ int daemon_start(struct daemon *d, struct config *config, struct buf *errors)
 	logger_set_level(NULL, (enum log_level)config->log_level);
 	r = make_parts(d);
 	if (r == 0)
-		r = read_users(d, errors);
+		r = reload_users_at_start(d, errors);
 	if (r < 0)
 		return r;
 	sources_apply(d->sources, config);
@@ -264,47 +228,11 @@ int daemon_start(struct daemon *d, struct config *config, struct buf *errors)
 	return 0;
 }
 
-int daemon_reload(struct daemon *d, struct buf *errors, struct buf *warnings)
-{
-	struct users_file *users = NULL;
-	struct config *config = NULL, *old = d->config;
-	int r;
-
-	if (d->users_file != NULL) {
-		buf_puts(
-		    errors, "the users of the last reload are still being applied; try again in a moment\n");
-		return -EBUSY;
-	}
-	service_reloading(d->service);
-	r = config_load(old->file, &config, errors, warnings);
-	if (r == 0)
-		r = users_file_open(&users, config->users, d->directory, errors);
-	if (r == 0)
-		r = users_file_parse(users, errors);
-	if (r < 0) {
-		users_file_free(users);
-		config_free(config);
-		service_ready(d->service);
-		return r;
-	}
-	d->config = config;
-	d->users_file = users;
-	logger_set_level(NULL, (enum log_level)config->log_level);
-	aggregator_configure(d->aggregator, &config->aggregator, loop_now(d->loop));
-	sources_apply(d->sources, config);
-	if (console_apply(d->console, config, warnings) < 0)
-		log_error("console", "not_listening", LOG_TEXT("why", buf_text(warnings)));
-	config_free(old);
-	log_info("daemon", "reloaded", LOG_TEXT("file", config->file));
-	return 0;
-}
-
 void daemon_done(struct daemon *d)
 {
 	if (d->service != NULL)
 		service_stopping(d->service);
-	users_file_free(d->users_file);
-	d->users_file = NULL;
+	reload_free(d);
 	if (d->console != NULL)
 		console_goodbye(d->console);
 	if (d->sources != NULL && d->aggregator != NULL)

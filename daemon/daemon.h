@@ -13,7 +13,7 @@
 
 struct console;
 struct service;
-struct users_file;
+struct reload;
 
 #define INSTANCE_SIZE 33 /* 16 random bytes in hexadecimal */
 
@@ -26,7 +26,7 @@ struct daemon {
 	struct sources *sources;
 	struct console *console;
 	struct service *service;
-	struct users_file *users_file; /* a reading that goes on in slices; NULL: none */
+	struct reload *reload; /* one that goes on in slices; NULL: none */
 	struct loop_event *aggregator_timer;
 	char instance[INSTANCE_SIZE];
 	struct instant started;
@@ -36,9 +36,17 @@ struct daemon {
  * daemon must be freed in both cases. */
 int daemon_start(struct daemon *d, struct config *config, struct buf *errors);
 
-/* Read the configuration and the users again. 0, or -EINVAL with sentences in `errors`, and nothing has
- * changed. The users are applied in slices, after the call. */
-int daemon_reload(struct daemon *d, struct buf *errors, struct buf *warnings);
+/* Read the configuration and the users again, in slices. `done` is called once, later or before this returns:
+ * with ok, everything is as the files say (users follow in slices); else nothing has changed, and `errors`
+ * has a sentence a line. The texts are borrowed for the call. */
+struct reload_done {
+	void (*done)(void *arg, bool ok, const char *errors, const char *warnings);
+	void *arg;
+};
+void daemon_reload(struct daemon *d, struct reload_done done);
+
+/* Who asked for the reload is gone: its `done` is not called. */
+void daemon_reload_forget(struct daemon *d, const void *arg);
 
 /* Say goodbye to everybody and free all. */
 void daemon_done(struct daemon *d);

@@ -1,6 +1,9 @@
-/* interest.h: who wants to know about whom. Topics are users by id (also ids that nobody has yet), groups by
- * name, and everybody; a change touches the topics of its user, and only their readers wake up.
- * SPDX-License-Identifier: MIT */
+/* interest.h: who wants to know about whom.
+ * SPDX-License-Identifier: MIT
+ *
+ * Topics are users by id (also ids that nobody has yet), groups by name, and everybody; a change touches the
+ * topics of its user, and only their readers wake up.
+ */
 #ifndef PRESENCED_INTEREST_H
 #define PRESENCED_INTEREST_H
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "daemon/run.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ int run_check(const char *file)
 	if (r == 0)
 		r = users_file_open(&users, config->users, NULL, &errors);
 	if (r == 0)
-		r = users_file_parse(users, &errors);
+		while ((r = users_file_parse(users, SIZE_MAX)) > 0)
+			;
 	fputs(buf_text(&errors), stderr);
 	print_warnings(buf_text(&warnings));
 	if (r == 0)

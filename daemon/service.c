@@ -3,6 +3,7 @@
 #include "daemon/service.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -35,29 +36,26 @@ static void log_lines(enum log_level level, const char *event, const char *text)
 		size_t len = strcspn(text, "\n");
 		char line[1024];
 
-		memcpy(line, text, len < sizeof line ? len : sizeof line - 1);
-		line[len < sizeof line ? len : sizeof line - 1] = '\0';
+		snprintf(line, sizeof line, "%.*s", (int)(len < sizeof line ? len : sizeof line - 1), text);
 		log_at(level, "config", event, LOG_TEXT("what", line));
 		text += len + (text[len] == '\n');
 	}
 }
 
+static void on_reloaded(void *arg, bool ok, const char *errors, const char *warnings)
+{
+	(void)arg;
+	(void)ok; /* the reload says so itself */
+	log_lines(LOG_LEVEL_ERROR, "refused", errors);
+	log_lines(LOG_LEVEL_WARNING, "warning", warnings);
+}
+
 static void on_reload(void *arg, short what)
 {
 	struct service *s = arg;
-	struct buf errors, warnings;
 
 	(void)what;
-	buf_init(&errors, 64 * 1024);
-	buf_init(&warnings, 64 * 1024);
-	if (daemon_reload(s->daemon, &errors, &warnings) < 0) {
-		log_lines(LOG_LEVEL_ERROR, "refused", buf_text(&errors));
-		log_error("daemon", "reload_refused", LOG_TEXT("file", s->daemon->config->file),
-		    LOG_TEXT("why", "the configuration is not good; the old one stays"));
-	}
-	log_lines(LOG_LEVEL_WARNING, "warning", buf_text(&warnings));
-	buf_done(&errors);
-	buf_done(&warnings);
+	daemon_reload(s->daemon, (struct reload_done){ on_reloaded, s });
 }
 
 static void on_watchdog(void *arg, short what)

@@ -236,8 +236,8 @@ void sources_on_line(struct sources *all, void (*line)(void *arg, const struct b
 	all->line_arg = arg;
 }
 
-void source_write_line(const struct source *s, const char *key, const char *word, unsigned domains, const char *why,
-    struct buf *b)
+void source_write_line(const struct source *s, const char *key, const char *word, unsigned domains,
+    const char *why, struct buf *b)
 {
 	jsonw_object(b, NULL);
 	jsonw_text(b, "source", s->config.name);
@@ -585,6 +585,7 @@ void sources_apply(struct sources *all, struct config *config)
 void sources_shutdown(struct sources *all)
 {
 	while (!TAILQ_EMPTY(&all->list))
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it leaves the list */
 		source_free(TAILQ_FIRST(&all->list));
 }
 

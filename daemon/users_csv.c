@@ -195,7 +195,7 @@ static void keep_user(struct users_csv *p)
 		fail(p, "%s", wrong);
 		return;
 	}
-	if (!is_new_id(p, columns.values[USER_ID]))
+	if (columns.values[USER_ID] == NULL || !is_new_id(p, columns.values[USER_ID]))
 		return;
 	fields = user_fields_new(&columns);
 	p->result = fields == NULL ? -ENOMEM : p->each(p->arg, fields);
@@ -207,7 +207,7 @@ static void on_field(void *text, size_t len, void *arg)
 
 	if (p->field_count < MAX_COLUMNS) {
 		p->offsets[p->field_count++] = p->record.len;
-		if (memchr(text, '\0', len) != NULL)
+		if (len > 0 && memchr(text, '\0', len) != NULL)
 			fail(p, "a field holds a NUL character");
 		buf_put(&p->record, text, len);
 		buf_putc(&p->record, '\0');

@@ -14,34 +14,13 @@
 struct users_file {
 	char *path; /* NULL: no file, nobody */
 	struct directory *directory;
-	FILE *in;
+	FILE *in; /* with `csv`, until the parse is over */
+	struct users_csv *csv;
+	struct buf *errors;
 	struct user_fields **users; /* parsed; NULL where already applied */
 	size_t count, size, applied;
 	bool syncing;
 };
-
-int users_file_open(
-    struct users_file **ret, const char *path, struct directory *directory, struct buf *errors)
-{
-	struct users_file *f = calloc(1, sizeof *f);
-
-	if (f == NULL)
-		return -ENOMEM;
-	f->directory = directory;
-	if (path != NULL) {
-		f->path = strdup(path);
-		f->in = fopen(path, "re");
-		if (f->path == NULL || f->in == NULL) {
-			int r = -errno;
-
-			buf_printf(errors, "%s: cannot be read: %s\n", path, strerror(errno));
-			users_file_free(f);
-			return r;
-		}
-	}
-	*ret = f;
-	return 0;
-}
 
 void users_file_free(struct users_file *f)
 {
@@ -49,6 +28,7 @@ void users_file_free(struct users_file *f)
 		return;
 	if (f->in != NULL)
 		fclose(f->in);
+	users_csv_free(f->csv);
 	for (size_t i = f->applied; i < f->count; i++)
 		free(f->users[i]);
 	free(f->users);
@@ -75,29 +55,62 @@ static int keep(void *arg, struct user_fields *fields)
 	return 0;
 }
 
-int users_file_parse(struct users_file *f, struct buf *errors)
+int users_file_open(
+    struct users_file **ret, const char *path, struct directory *directory, struct buf *errors)
 {
-	struct users_csv *csv;
+	struct users_file *f = calloc(1, sizeof *f);
+
+	if (f == NULL)
+		return -ENOMEM;
+	f->directory = directory;
+	if (path != NULL) {
+		f->path = strdup(path);
+		f->in = fopen(path, "re");
+		if (f->path == NULL || f->in == NULL) {
+			int r = -errno;
+
+			buf_printf(errors, "%s: cannot be read: %s\n", path, strerror(errno));
+			users_file_free(f);
+			return r;
+		}
+	}
+	f->errors = errors;
+	f->csv = f->path == NULL ? NULL : users_csv_new(f->path, errors, keep, f);
+	if (f->path != NULL && f->csv == NULL) {
+		users_file_free(f);
+		return -ENOMEM;
+	}
+	*ret = f;
+	return 0;
+}
+
+static int end_parse(struct users_file *f, int result)
+{
+	if (users_csv_end(f->csv) > 0 && result == 0)
+		result = -EINVAL;
+	f->csv = NULL;
+	fclose(f->in);
+	f->in = NULL;
+	return result;
+}
+
+int users_file_parse(struct users_file *f, size_t budget)
+{
 	char text[READ_BYTES];
-	size_t n;
+	size_t done = 0, n = 0;
 	int r = 0;
 
 	if (f->in == NULL)
 		return 0;
-	csv = users_csv_new(f->path, errors, keep, f);
-	if (csv == NULL)
-		return -ENOMEM;
-	while (r == 0 && (n = fread(text, 1, sizeof text, f->in)) > 0)
-		r = users_csv_feed(csv, text, n);
+	while (r == 0 && done < budget && (n = fread(text, 1, sizeof text, f->in)) > 0) {
+		r = users_csv_feed(f->csv, text, n);
+		done += n;
+	}
 	if (r == 0 && ferror(f->in)) {
-		buf_printf(errors, "%s: cannot be read to its end\n", f->path);
+		buf_printf(f->errors, "%s: cannot be read to its end\n", f->path);
 		r = -EIO;
 	}
-	if (users_csv_end(csv) > 0)
-		r = -EINVAL;
-	fclose(f->in);
-	f->in = NULL;
-	return r;
+	return r == 0 && n > 0 ? 1 : end_parse(f, r);
 }
 
 bool users_file_apply(struct users_file *f, size_t budget, struct directory_summary *ret)

@@ -1,9 +1,9 @@
-/* jsonw.h: writes JSON into a buf, without building a tree. jansson reads; this writes, since one change is
- * serialised ten thousand times a second.
+/* jsonw.h: writes JSON into a buf, without building a tree.
  * SPDX-License-Identifier: MIT
  *
- * Commas are put where they belong by looking at the byte before. Text must be UTF-8: what comes from outside
- * is checked where it enters (json_in.h, utf8 checks of the parsers).
+ * jansson reads; this writes, since one change is serialised ten thousand times a second. Commas are put
+ * where they belong by looking at the byte before. Text must be UTF-8: what comes from outside is checked
+ * where it enters.
  */
 #ifndef PRESENCED_JSONW_H
 #define PRESENCED_JSONW_H

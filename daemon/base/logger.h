@@ -37,7 +37,7 @@ void logger_write(
     enum log_level level, const char *subsystem, const char *event, const struct log_field *fields);
 
 #define log_at(level, subsystem, event, ...) \
-	logger_write(level, subsystem, event, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
+	logger_write(level, subsystem, event, (const struct log_field[]){ __VA_ARGS__, { 0 } })
 #define log_error(...)	 log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_at(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...)	 log_at(LOG_LEVEL_INFO, __VA_ARGS__)

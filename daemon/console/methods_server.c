@@ -96,24 +96,35 @@ static void server_stats(struct request *rq)
 	jsonw_object_end(b);
 }
 
-static void config_reload(struct request *rq)
+/* A reload that a console waits for. */
+static void cancel_reload(struct pending *p)
 {
-	struct buf errors, warnings;
-	const char *text;
+	daemon_reload_forget(p->request.connection->daemon, p);
+}
 
-	buf_init(&errors, 256 * 1024);
-	buf_init(&warnings, 256 * 1024);
-	if (daemon_reload(rq->connection->daemon, &errors, &warnings) < 0) {
+static void on_reloaded(void *arg, bool ok, const char *errors, const char *warnings)
+{
+	struct pending *p = arg;
+	struct request *rq = &p->request;
+
+	if (!ok) {
 		request_fail_list(
-		    rq, RPC_PARAMS, "The configuration is not good; nothing was changed.", buf_text(&errors));
+		    rq, RPC_PARAMS, "The configuration is not good; nothing was changed.", errors);
 	} else {
 		jsonw_list(&rq->result, "warnings");
-		for (text = buf_text(&warnings); *text != '\0'; text += strcspn(text, "\n") + 1)
-			jsonw_text_len(&rq->result, NULL, text, strcspn(text, "\n"));
+		for (; *warnings != '\0'; warnings += strcspn(warnings, "\n") + 1)
+			jsonw_text_len(&rq->result, NULL, warnings, strcspn(warnings, "\n"));
 		jsonw_list_end(&rq->result);
 	}
-	buf_done(&errors);
-	buf_done(&warnings);
+	request_answer(p);
+}
+
+static void config_reload(struct request *rq)
+{
+	struct pending *p = request_defer(rq, cancel_reload, NULL);
+
+	if (p != NULL)
+		daemon_reload(rq->connection->daemon, (struct reload_done){ on_reloaded, p });
 }
 
 static void log_level(struct request *rq)

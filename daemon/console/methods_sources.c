@@ -162,7 +162,8 @@ static void sources_probe(struct request *rq)
 static void raw_subscribe(struct request *rq)
 {
 	if (!connection_may(rq->connection, PERMISSION_CALLS))
-		request_fail(rq, RPC_PERMISSION, "needs", "calls", "raw.subscribe needs the permission calls as well.");
+		request_fail(rq, RPC_PERMISSION, "needs", "calls",
+		    "raw.subscribe needs the permission calls as well.");
 	else
 		recorder_set(rq->connection, param_bool(rq, "on", true));
 }

@@ -48,8 +48,8 @@ static void tell_sources(struct connection *c)
 		enum source_status status = source_status(s, &why);
 
 		buf_init(&b, 4096);
-		source_write_line(s, "source_status", vocab_name(&vocab_source_status, (int)status), source_domains(s),
-		    why, &b);
+		source_write_line(s, "source_status", vocab_name(&vocab_source_status, (int)status),
+		    source_domains(s), why, &b);
 		put(c, buf_text(&b), b.len);
 		buf_done(&b);
 	}

@@ -92,7 +92,7 @@ static void replace_prefix(char *text, size_t prefix, const char *by)
 	if (len + rest > NUMBER_MAX_BYTES)
 		return;
 	memmove(text + len, text + prefix, rest);
-	memcpy(text, by, len);
+	memcpy(text, by, len); /* NOLINT(bugprone-not-null-terminated-result): the rest stands behind it */
 }
 
 static void strip_outside(const struct numbers_config *config, char *text)

@@ -113,7 +113,7 @@ def people(*ids, **columns):
 class Daemon:
     """A presenced in a folder of its own. JSON is YAML, so the configuration is a dict."""
 
-    def __init__(self, config=None, users=(), sources=None, environment=None, start=True):
+    def __init__(self, config=None, users=(), sources=None, environment=None, notify=False, start=True):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="presenced-"))
         self.folder.chmod(0o755)
         self.file = self.folder / "presenced.yaml"
@@ -127,8 +127,11 @@ class Daemon:
         self.environment = environment or {}
         self.process = None
         self.ends = []
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(str(self.folder / "notify"))
+        self.notify = None
+        if notify:  # only who reads it: the daemon waits when it is full
+            self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self.notify.bind(str(self.folder / "notify"))
+            self.environment = self.environment | {"NOTIFY_SOCKET": str(self.folder / "notify")}
         self.write_config()
         self.write_users(users)
         if start:
@@ -151,7 +154,6 @@ class Daemon:
     def spawn(self, *arguments):
         """Start the program without waiting for anything."""
         environment = os.environ | {
-            "NOTIFY_SOCKET": str(self.folder / "notify"),
             "ASAN_OPTIONS": f"log_path={self.folder}/sanitizer:exitcode=99:abort_on_error=0",
             "UBSAN_OPTIONS": f"log_path={self.folder}/sanitizer:print_stacktrace=1",
         } | self.environment
@@ -191,6 +193,15 @@ class Daemon:
         console = Console(self.folder / f"{name}.sock", **options)
         self.ends.append(console)
         return console
+
+    def console_refused(self, name="presenced", **options):
+        """The error of a connection that is answered with one line and closed."""
+        with self.socket(f"{name}.sock", **options).makefile(encoding="utf-8") as lines:
+            answer = json.loads(lines.readline())
+            assert lines.read() == ""
+        assert answer["id"] is None
+        validate.validate_error(answer["error"])
+        return answer["error"]
 
     def feed(self, name="switch", **options):
         feed = Feed(self.folder / f"{name}.feed", **options)
@@ -249,7 +260,8 @@ class Daemon:
         finally:
             if self.process is not None and self.process.poll() is None:
                 self.kill()
-            self.notify.close()
+            if self.notify is not None:
+                self.notify.close()
             shutil.rmtree(self.folder, ignore_errors=True)
 
 

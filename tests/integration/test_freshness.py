@@ -119,7 +119,7 @@ def test_stopped_source_is_dropped_at_once(start):
 
 
 def test_state_with_an_end_is_proved_then_stale_then_an_error(start):
-    daemon = start(HOLD, users=people("alice"))
+    daemon = start({"hold": "3s", "verify": {"requesting": "1s"}}, users=people("alice"))
     feed, console = watching(daemon, {"alice": {"telephony": IDLE}}, "alice")
     feed.answers = False
 
@@ -128,19 +128,6 @@ def test_state_with_an_end_is_proved_then_stale_then_an_error(start):
     wait_status(console, "stale")
     feed.wait(lambda: feed.was_told("verify", "alice"), "to be asked again")
     wait_status(console, "error")
-
-
-def test_address_that_is_never_answered_becomes_an_error_and_heals(start):
-    daemon = start(HOLD | {"verify": {"requesting": "1s"}}, users=people("alice"))
-    feed = daemon.feed(answers=False)
-    console = daemon.console()
-    console.subscribe(users=["alice"])
-    assert telephony(console)["status"] in ("not_requested", "requesting")
-
-    wait_status(console, "error")
-    feed.say({"address": "alice", "domain": "telephony"} | IDLE)
-
-    assert wait_status(console, "ok")["mode"] == "available"
 
 
 def test_older_revision_never_replaces_a_newer_one(start):
@@ -203,15 +190,22 @@ def test_ringing_is_proved_by_its_own_clock_and_a_right_answer_is_no_correction(
     assert console.source()["corrections"] == 0
 
 
-def test_verify_without_answer_is_stale_then_an_error(start):
-    daemon = start(HOLD | {"verify": {"busy": "1s"}}, users=people("alice"))
-    feed, console = watching(daemon, {"alice": {"telephony": BUSY}}, "alice")
-
+def test_what_is_not_answered_is_an_error_after_a_while_and_heals(start):
+    daemon = start(HOLD | {"verify": {"busy": "1s", "requesting": "1s"}}, users=people("alice", "bob"))
+    feed = daemon.feed(truth={"alice": {"telephony": BUSY}})
+    console = daemon.console()
+    console.subscribe(users=["alice", "bob"])
+    wait_status(console, "ok")
     feed.answers = False
 
     wait_status(console, "stale")
     wait_status(console, "error")
-    assert console.source()["unanswered"] >= 1
+    wait_status(console, "error", "bob")
+    assert console.source()["unanswered"] >= 2
+
+    feed.say({"address": "bob", "domain": "telephony"} | IDLE, {"address": "alice", "domain": "telephony"} | IDLE)
+    assert wait_status(console, "ok", "bob")["mode"] == "available"
+    assert wait_status(console, "ok")["mode"] == "available"
 
 
 def test_at_most_the_configured_rate_of_proofs_is_asked(start):

@@ -175,6 +175,7 @@ class World:
 
     def feed_returns(self, rng):
         self.feed.close()
+        until(lambda: self.admin.source()["status"] != "up", "the daemon has seen that the feed is gone")
         self.feed = self.daemon.feed(truth=self.truth)
         if rng.random() < 0.5:
             self.feed.resync()

@@ -4,7 +4,8 @@
 
 #include <errno.h>
 
-/* --- demand ----------------------------------------------------------------------------------------------------- */
+/* --- demand
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void nobody_asks_nothing_is_watched(void **state)
 {
@@ -28,7 +29,8 @@ static void half_without_source_or_address_says_so(void **state)
 
 	(void)state;
 	add_source(w, &w->imp, 0);
-	assert_int_equal(directory_set(w->d, fields_of(.values = { [USER_ID] = "bob", [USER_EXTENSION] = "102" })), 1);
+	assert_int_equal(
+	    directory_set(w->d, fields_of(.values = { [USER_ID] = "bob", [USER_EXTENSION] = "102" })), 1);
 	run(w);
 	assert_shows(w, "bob", "unknown | not_configured_for_user - | server_not_configured - -");
 	want(w, "bob");
@@ -175,7 +177,8 @@ static void demand_that_ends_inside_published_or_settled_is_seen(void **state)
 	}
 }
 
-/* --- addresses -------------------------------------------------------------------------------------------------- */
+/* --- addresses
+ * -------------------------------------------------------------------------------------------------- */
 
 static void users_on_one_address_share_one_watch(void **state)
 {
@@ -213,9 +216,12 @@ static void changed_address_is_another_watch_and_the_old_state_is_dropped(void *
 	say_line(w, &w->sw, "101", LINE_BUSY);
 	run(w);
 	forget_calls(w);
-	assert_int_equal(directory_set(w->d, fields_of(.values = { [USER_ID] = "alice", [USER_NAME] = "alice",
-						 [USER_GROUPS] = "sales", [USER_EXTENSION] = "109",
-						 [USER_SIP_URI] = "sip:alice@x" })),
+	assert_int_equal(directory_set(w->d,
+			     fields_of(.values = { [USER_ID] = "alice",
+					   [USER_NAME] = "alice",
+					   [USER_GROUPS] = "sales",
+					   [USER_EXTENSION] = "109",
+					   [USER_SIP_URI] = "sip:alice@x" })),
 	    1);
 	w->may_call = true;
 	aggregator_run(w->a, w->now, 1000); /* one turn */
@@ -224,7 +230,8 @@ static void changed_address_is_another_watch_and_the_old_state_is_dropped(void *
 	assert_int_equal(w->open_count, 2);
 	assert_null(open_watch_find(w, &w->sw, "101", DOMAIN_TELEPHONY));
 	assert_non_null(open_watch_find(w, &w->sw, "109", DOMAIN_TELEPHONY));
-	assert_int_equal(say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE, .line = LINE_BUSY), -ENOENT);
+	assert_int_equal(
+	    say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE, .line = LINE_BUSY), -ENOENT);
 	assert_int_equal(stats_of(w, &w->sw).unwatched, 1);
 	world_free(w);
 }
@@ -236,8 +243,10 @@ static void changed_address_is_unwatched_before_the_new_one_is_watched(void **st
 
 	(void)state;
 	forget_calls(w);
-	assert_int_equal(directory_set(w->d, fields_of(.values = { [USER_ID] = "alice", [USER_EXTENSION] = "109",
-						 [USER_SIP_URI] = "sip:alice@x" })),
+	assert_int_equal(directory_set(w->d,
+			     fields_of(.values = { [USER_ID] = "alice",
+					   [USER_EXTENSION] = "109",
+					   [USER_SIP_URI] = "sip:alice@x" })),
 	    1);
 	run(w);
 	assert_calls(w, "unwatch switch telephony 101\nwatch switch telephony 109\n");
@@ -258,8 +267,9 @@ static void override_and_dash_choose_the_address_for_one_source(void **state)
 	add_source(w, &w->sw, 0);
 	add_source(w, &switch2, 1);
 	add_source(w, &w->pbx, 2);
-	assert_int_equal(directory_set(w->d, fields_of(.values = { [USER_ID] = "alice", [USER_EXTENSION] = "101;102" },
-						 .overrides = overrides, .override_count = 2)),
+	assert_int_equal(directory_set(w->d,
+			     fields_of(.values = { [USER_ID] = "alice", [USER_EXTENSION] = "101;102" },
+				 .overrides = overrides, .override_count = 2)),
 	    1);
 	want(w, "alice");
 	run(w);
@@ -282,7 +292,8 @@ static void whom_a_source_serves_may_change(void **state)
 	run(w);
 	assert_calls(w, "unwatch switch telephony 102\n");
 	assert_shows(w, "bob", "unknown | requesting - | not_configured_for_user - -");
-	assert_shows(w, "alice", "available | requesting - | ok available idle"); /* not touched, so it keeps its state */
+	assert_shows(w, "alice",
+	    "available | requesting - | ok available idle"); /* not touched, so it keeps its state */
 	world_free(w);
 }
 
@@ -306,7 +317,8 @@ static void user_who_joins_the_group_of_a_source_is_watched_there(void **state)
 	world_free(w);
 }
 
-/* --- sources that come and go ------------------------------------------------------------------------------------ */
+/* --- sources that come and go
+ * ------------------------------------------------------------------------------------ */
 
 static void added_source_is_offered_the_users_who_are_wanted(void **state)
 {
@@ -426,7 +438,8 @@ static void new_rules_compose_everybody_again(void **state)
 	world_free(w);
 }
 
-/* --- publication ------------------------------------------------------------------------------------------------- */
+/* --- publication
+ * ------------------------------------------------------------------------------------------------- */
 
 static uint64_t seq_of(struct world *w, const char *id)
 {
@@ -485,7 +498,8 @@ static void facts_that_lost_are_not_published(void **state)
 	run(w);
 	assert_shows(w, "alice", "available | requesting - | ok available idle");
 	published = w->published;
-	say_facts(w, &w->pbx, "101", DOMAIN_TELEPHONY, .known = RAW_DND | RAW_LINE, .line = LINE_IDLE, .dnd = true);
+	say_facts(
+	    w, &w->pbx, "101", DOMAIN_TELEPHONY, .known = RAW_DND | RAW_LINE, .line = LINE_IDLE, .dnd = true);
 	run(w);
 	assert_int_equal(w->published, published);
 	world_free(w);
@@ -511,7 +525,9 @@ static void losing_source_may_change_without_a_word(void **state)
 
 static void note_calls_and_target_are_published(void **state)
 {
-	const struct raw_call call = { .state = CALL_STATE_CONNECTED, .direction = DIRECTION_IN, .peer = "+4420" };
+	const struct raw_call call = {
+		.state = CALL_STATE_CONNECTED, .direction = DIRECTION_IN, .peer = "+4420"
+	};
 	struct world *w = world_with_alice();
 	size_t published;
 
@@ -524,16 +540,17 @@ static void note_calls_and_target_are_published(void **state)
 	    .availability = AVAILABILITY_BUSY, .note = "Board room");
 	run(w);
 	assert_int_equal(w->published, ++published);
-	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_CALLS, .line = LINE_BUSY, .calls = &call, .call_count = 1);
+	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_CALLS, .line = LINE_BUSY,
+	    .calls = &call, .call_count = 1);
 	run(w);
 	assert_int_equal(w->published, ++published);
-	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_FORWARD, .line = LINE_BUSY, .forwarded = true,
-	    .forward_kind = -1, .forward_target = "2099");
+	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_FORWARD, .line = LINE_BUSY,
+	    .forwarded = true, .forward_kind = -1, .forward_target = "2099");
 	run(w);
 	assert_int_equal(w->published, ++published);
 	assert_shows(w, "alice", "forwarded_to_phone | ok busy | ok forwarded_to_phone busy");
-	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_FORWARD, .line = LINE_BUSY, .forwarded = true,
-	    .forward_kind = -1, .forward_target = "2098");
+	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_FORWARD, .line = LINE_BUSY,
+	    .forwarded = true, .forward_kind = -1, .forward_target = "2098");
 	run(w);
 	assert_int_equal(w->published, ++published);
 	world_free(w);
@@ -606,7 +623,8 @@ static void settled_when_nothing_is_requesting(void **state)
 	world_free(w);
 }
 
-/* --- since ------------------------------------------------------------------------------------------------------- */
+/* --- since
+ * ------------------------------------------------------------------------------------------------------- */
 
 static int64_t rich_since(struct world *w)
 {
@@ -664,7 +682,8 @@ static void since_stays_when_note_calls_or_source_change(void **state)
 	run(w);
 	assert_int_equal(rich_since(w), NOON);
 	say_rich(w, &w->cups, "sip:alice@x", AVAILABILITY_BUSY); /* another source wins, with the same word */
-	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_CALLS, .line = LINE_BUSY, .calls = &call, .call_count = 1);
+	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_CALLS, .line = LINE_BUSY,
+	    .calls = &call, .call_count = 1);
 	run(w);
 	assert_int_equal(rich_since(w), NOON);
 	assert_int_equal(telephony_since(w), NOON);
@@ -687,7 +706,8 @@ static void since_moves_with_activity_mode_and_line(void **state)
 	assert_int_equal(rich_since(w), NOON + SECOND);
 	assert_int_equal(telephony_since(w), NOON + SECOND);
 	advance(w, SECOND);
-	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_DND, .line = LINE_BUSY, .dnd = true);
+	say_facts(
+	    w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_DND, .line = LINE_BUSY, .dnd = true);
 	run(w);
 	assert_int_equal(telephony_since(w), NOON + 2 * SECOND);
 	assert_int_equal(rich_since(w), NOON + SECOND);
@@ -708,7 +728,8 @@ static void since_of_a_stale_half_is_the_loss(void **state)
 	world_free(w);
 }
 
-/* --- users in the log -------------------------------------------------------------------------------------------- */
+/* --- users in the log
+ * -------------------------------------------------------------------------------------------- */
 
 static void log_holds_one_entry_per_user_at_the_last_change(void **state)
 {
@@ -776,9 +797,13 @@ static void renamed_user_is_published_though_the_presence_is_the_same(void **sta
 
 	(void)state;
 	forget_calls(w);
-	directory_set(w->d, fields_of(.values = { [USER_ID] = "alice", [USER_NAME] = "Alice A.",
-				[USER_GROUPS] = "sales", [USER_EXTENSION] = "101", [USER_SIP_URI] = "sip:alice@x",
-				[USER_XMPP] = "alice@im" }));
+	directory_set(w->d,
+	    fields_of(.values = { [USER_ID] = "alice",
+			  [USER_NAME] = "Alice A.",
+			  [USER_GROUPS] = "sales",
+			  [USER_EXTENSION] = "101",
+			  [USER_SIP_URI] = "sip:alice@x",
+			  [USER_XMPP] = "alice@im" }));
 	run(w);
 	assert_true(seq_of(w, "alice") > seq);
 	assert_calls(w, ""); /* no address changed */
@@ -791,9 +816,13 @@ static void address_of_nobody_changes_nothing_that_is_published(void **state)
 	uint64_t seq = seq_of(w, "alice");
 
 	(void)state;
-	directory_set(w->d, fields_of(.values = { [USER_ID] = "alice", [USER_NAME] = "alice",
-				[USER_GROUPS] = "sales", [USER_EXTENSION] = "101", [USER_SIP_URI] = "sip:alice@x",
-				[USER_WEBEX] = "alice@example.com" }));
+	directory_set(w->d,
+	    fields_of(.values = { [USER_ID] = "alice",
+			  [USER_NAME] = "alice",
+			  [USER_GROUPS] = "sales",
+			  [USER_EXTENSION] = "101",
+			  [USER_SIP_URI] = "sip:alice@x",
+			  [USER_WEBEX] = "alice@example.com" }));
 	run(w);
 	assert_int_equal(seq_of(w, "alice"), seq);
 	world_free(w);
@@ -823,27 +852,31 @@ static void own_voicemail_number_decides_the_mode(void **state)
 	struct world *w = world_with_alice();
 
 	(void)state;
-	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_FORWARD, .forwarded = true, .forward_kind = -1,
-	    .forward_target = "8123");
+	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_FORWARD, .forwarded = true,
+	    .forward_kind = -1, .forward_target = "8123");
 	run(w);
 	assert_shows(w, "alice", "forwarded_to_phone | requesting - | ok forwarded_to_phone -");
-	directory_set(w->d, fields_of(.values = { [USER_ID] = "alice", [USER_NAME] = "alice",
-				[USER_GROUPS] = "sales", [USER_EXTENSION] = "101", [USER_SIP_URI] = "sip:alice@x",
-				[USER_VOICEMAIL] = "8123" }));
+	directory_set(w->d,
+	    fields_of(.values = { [USER_ID] = "alice",
+			  [USER_NAME] = "alice",
+			  [USER_GROUPS] = "sales",
+			  [USER_EXTENSION] = "101",
+			  [USER_SIP_URI] = "sip:alice@x",
+			  [USER_VOICEMAIL] = "8123" }));
 	run(w);
 	assert_shows(w, "alice", "forwarded_to_voicemail | requesting - | ok forwarded_to_voicemail -");
 	world_free(w);
 }
 
-/* --- explain and counters ---------------------------------------------------------------------------------------- */
-
+/* --- explain and counters
+ * ---------------------------------------------------------------------------------------- */
 
 static void note_row(void *arg, const struct aggregator_state_row *row)
 {
 	struct buf *b = arg;
 
-	buf_printf(b, "%s %s %s %s %lld\n", row->source->name, vocab_name(&vocab_domain, row->domain), row->address,
-	    vocab_name(&vocab_state_status, row->status), (long long)row->age);
+	buf_printf(b, "%s %s %s %s %lld\n", row->source->name, vocab_name(&vocab_domain, row->domain),
+	    row->address, vocab_name(&vocab_state_status, row->status), (long long)row->age);
 	assert_int_equal(row->status == STATE_STATUS_OK, row->why == NULL);
 }
 

@@ -4,7 +4,8 @@
 
 #include <errno.h>
 
-/* Line busy, rich available, everything fresh; nothing is asked for while these tests look (verification is far). */
+/* Line busy, rich available, everything fresh; nothing is asked for while these tests look (verification is
+ * far). */
 static struct world *world_on_the_phone(void)
 {
 	struct world *w = world_with_alice();
@@ -23,7 +24,8 @@ static struct world *world_on_the_phone(void)
 #define STALE "busy | ok available | stale busy busy"
 #define GONE  "available | ok available | error - -"
 
-/* --- loss and hold ---------------------------------------------------------------------------------------------- */
+/* --- loss and hold
+ * ---------------------------------------------------------------------------------------------- */
 
 static void before_the_first_word_of_a_source_everything_is_requesting(void **state)
 {
@@ -67,7 +69,7 @@ static void loss_makes_all_states_stale_at_once_and_still_shown(void **state)
 	run(w);
 	lose(w, &w->sw);
 	assert_int_equal(stats_of(w, &w->sw).stale, 50); /* in one step, whenever they are composed */
-	run_in_turns(w, 3);                              /* and in slices everybody is told */
+	run_in_turns(w, 3);				 /* and in slices everybody is told */
 	for (int i = 0; i < 50; i++) {
 		snprintf(id, sizeof id, "u%02d", i);
 		assert_shows(w, id, "busy | server_not_configured - | stale busy busy");
@@ -105,7 +107,8 @@ static void one_domain_may_be_lost_alone(void **state)
 	say_rich(w, &w->cups, "sip:alice@x", AVAILABILITY_AVAILABLE);
 	say_line(w, &w->cups, "101", LINE_BUSY);
 	run(w);
-	aggregator_source_status(w->a, w->cups.agg, TELEPHONY, SOURCE_STATUS_CONNECTION_ERROR, "gone", w->now);
+	aggregator_source_status(
+	    w->a, w->cups.agg, TELEPHONY, SOURCE_STATUS_CONNECTION_ERROR, "gone", w->now);
 	run(w);
 	assert_shows(w, "alice", STALE);
 	assert_int_equal(stats_of(w, &w->cups).status[DOMAIN_RICH], SOURCE_STATUS_UP);
@@ -157,7 +160,8 @@ static void status_says_since_when(void **state)
 	world_free(w);
 }
 
-/* --- coming back ------------------------------------------------------------------------------------------------ */
+/* --- coming back
+ * ------------------------------------------------------------------------------------------------ */
 
 static void resumed_makes_stale_states_good_again(void **state)
 {
@@ -264,8 +268,8 @@ static void what_is_said_in_a_resync_is_good_and_what_is_not_becomes_an_error(vo
 	run(w);
 	assert_shows(w, "alice", FRESH);
 	assert_shows(w, "bob", "unknown | requesting - | error - -");
-	assert_string_equal(explain_row(w, "bob", &w->sw, DOMAIN_TELEPHONY).why,
-	    "not reported after the reconnection");
+	assert_string_equal(
+	    explain_row(w, "bob", &w->sw, DOMAIN_TELEPHONY).why, "not reported after the reconnection");
 	say_line(w, &w->sw, "102", LINE_IDLE); /* late, but said */
 	run(w);
 	assert_shows(w, "bob", "available | requesting - | ok available idle");
@@ -352,9 +356,9 @@ static void resync_end_without_begin_changes_nothing(void **state)
 	world_free(w);
 }
 
-/*   up, resync begin (bob's state is in doubt), lost, up, resumed: "nothing was missed" since the loss. But bob was not
- *   said again before it, and must not stay stale, and shown, for ever. DESIGN section 6: "what was not said by then,
- *   or within resync_limit, becomes error". */
+/*   up, resync begin (bob's state is in doubt), lost, up, resumed: "nothing was missed" since the loss. But
+ * bob was not said again before it, and must not stay stale, and shown, for ever. DESIGN section 6: "what was
+ * not said by then, or within resync_limit, becomes error". */
 static void resync_that_was_cut_and_resumed_still_ends(void **state)
 {
 	struct world *w = world_on_the_phone();
@@ -447,7 +451,8 @@ static void user_watched_in_the_middle_of_a_resync_is_requesting(void **state)
 	world_free(w);
 }
 
-/* --- raw states ------------------------------------------------------------------------------------------------- */
+/* --- raw states
+ * ------------------------------------------------------------------------------------------------- */
 
 static void facts_that_fail_the_check_are_refused(void **state)
 {
@@ -455,9 +460,11 @@ static void facts_that_fail_the_check_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_AVAILABILITY), -EINVAL);
-	assert_int_equal(say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE, .line = 77), -EINVAL);
+	assert_int_equal(
+	    say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE, .line = 77), -EINVAL);
 	assert_int_equal(say_status(w, &w->sw, "101", DOMAIN_TELEPHONY, STATE_STATUS_NOT_REQUESTED), -EINVAL);
-	assert_int_equal(say_status(w, &w->sw, "101", DOMAIN_TELEPHONY, STATE_STATUS_SERVER_NOT_CONFIGURED), -EINVAL);
+	assert_int_equal(
+	    say_status(w, &w->sw, "101", DOMAIN_TELEPHONY, STATE_STATUS_SERVER_NOT_CONFIGURED), -EINVAL);
 	run(w);
 	assert_shows(w, "alice", FRESH);
 	world_free(w);
@@ -469,7 +476,8 @@ static void state_of_an_address_that_nobody_watches_is_counted_and_dropped(void 
 
 	(void)state;
 	assert_int_equal(say_facts(w, &w->sw, "999", DOMAIN_TELEPHONY, .known = RAW_LINE), -ENOENT);
-	assert_int_equal(say_facts(w, &w->sw, "sip:alice@x", DOMAIN_RICH, .known = RAW_AVAILABILITY), -ENOENT);
+	assert_int_equal(
+	    say_facts(w, &w->sw, "sip:alice@x", DOMAIN_RICH, .known = RAW_AVAILABILITY), -ENOENT);
 	assert_int_equal(stats_of(w, &w->sw).unwatched, 2);
 	assert_string_equal(buf_text(&w->arrivals) + strlen(buf_text(&w->arrivals)) - 1, "\n");
 	assert_null(strstr(buf_text(&w->arrivals), "999"));
@@ -496,8 +504,8 @@ static void lower_epoch_or_rev_never_replaces_a_higher_one(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(said); i++)
 		assert_int_equal(say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE,
-				     .line = said[i].result == 0 ? LINE_HELD : LINE_IDLE, .epoch = said[i].epoch,
-				     .rev = said[i].rev),
+				     .line = said[i].result == 0 ? LINE_HELD : LINE_IDLE,
+				     .epoch = said[i].epoch, .rev = said[i].rev),
 		    said[i].result);
 	run(w);
 	assert_shows(w, "alice", "busy | ok available | ok busy held");
@@ -598,8 +606,9 @@ static void recorder_gets_each_state_as_it_arrived(void **state)
 	say_line(w, &w->sw, "101", LINE_BUSY);
 	advance(w, SECOND);
 	assert_int_equal(say_status(w, &w->sw, "101", DOMAIN_TELEPHONY, STATE_STATUS_NOT_FOUND), 0);
-	assert_string_equal(buf_text(&w->arrivals), "switch 101 ok 2026-11-20T12:00:00.000Z\n"
-						    "switch 101 not_found 2026-11-20T12:00:01.000Z\n");
+	assert_string_equal(buf_text(&w->arrivals),
+	    "switch 101 ok 2026-11-20T12:00:00.000Z\n"
+	    "switch 101 not_found 2026-11-20T12:00:01.000Z\n");
 	world_free(w);
 }
 

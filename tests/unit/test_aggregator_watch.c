@@ -16,7 +16,8 @@ static struct world *world_with_a_line(void)
 	return w;
 }
 
-/* --- when ------------------------------------------------------------------------------------------------------- */
+/* --- when
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void state_is_proved_again_by_what_it_says(void **state)
 {
@@ -121,7 +122,8 @@ static void nothing_is_asked_of_a_source_that_is_away(void **state)
 	world_free(w);
 }
 
-/* --- the answer ------------------------------------------------------------------------------------------------- */
+/* --- the answer
+ * ------------------------------------------------------------------------------------------------- */
 
 static void answer_is_believed_and_only_a_change_is_a_correction(void **state)
 {
@@ -241,7 +243,8 @@ static void bound_of_a_wrong_lamp_follows_from_the_settings(void **state)
 	world_free(w);
 }
 
-/* --- the rate --------------------------------------------------------------------------------------------------- */
+/* --- the rate
+ * --------------------------------------------------------------------------------------------------- */
 
 #define MANY 100
 
@@ -321,7 +324,8 @@ static void sources_have_a_rate_each(void **state)
 	world_free(w);
 }
 
-/* DESIGN section 6: verify is called when "that long has passed since the source last said anything" of it. */
+/* DESIGN section 6: verify is called when "that long has passed since the source last said anything" of it.
+ */
 static void word_that_comes_while_waiting_for_its_turn_makes_the_proof_needless(void **state)
 {
 	struct world *w = world_with_many_busy();
@@ -338,7 +342,8 @@ static void word_that_comes_while_waiting_for_its_turn_makes_the_proof_needless(
 	world_free(w);
 }
 
-/* Those who wait for their turn when the source is lost must not be asked of it, and are good after "resumed". */
+/* Those who wait for their turn when the source is lost must not be asked of it, and are good after
+ * "resumed". */
 static void loss_while_many_wait_for_their_turn_asks_nobody(void **state)
 {
 	struct world *w = world_with_many_busy();

@@ -117,11 +117,12 @@ static void memory_does_not_grow_with_changes(void **state)
 	changelog_free(log);
 }
 
-/* --- random ------------------------------------------------------------------------------------------------------ */
+/* --- random
+ * ------------------------------------------------------------------------------------------------------ */
 
-#define NODES      40
+#define NODES	   40
 #define TOMBSTONES 7
-#define HISTORY    20000
+#define HISTORY	   20000
 
 /* What was appended as number i + 1; NULL node and tombstone 0: dead. */
 struct model_entry {

@@ -16,8 +16,8 @@ static void on_added(void *arg, struct user *user)
 	buf_printf(&told, "+%s\n", user_id(user));
 }
 
-static void on_changed(void *arg, struct user *user, const struct user_fields *old, const char *const *left,
-    size_t left_count)
+static void on_changed(
+    void *arg, struct user *user, const struct user_fields *old, const char *const *left, size_t left_count)
 {
 	struct directory **d = arg;
 
@@ -60,8 +60,8 @@ static int teardown(void **state)
 
 static int set(const char *id, const char *name, const char *groups)
 {
-	return directory_set(directory,
-	    fields_of(.values = { [USER_ID] = id, [USER_NAME] = name, [USER_GROUPS] = groups }));
+	return directory_set(
+	    directory, fields_of(.values = { [USER_ID] = id, [USER_NAME] = name, [USER_GROUPS] = groups }));
 }
 
 static void assert_told_at(const char *expected, const char *file, int line)
@@ -213,7 +213,8 @@ static void empty_sync_removes_everybody_and_the_next_one_counts_anew(void **sta
 	assert_int_equal(summary.removed, 0);
 }
 
-/* --- random ------------------------------------------------------------------------------------------------------ */
+/* --- random
+ * ------------------------------------------------------------------------------------------------------ */
 
 #define USERS  30
 #define GROUPS 12

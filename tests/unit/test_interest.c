@@ -15,8 +15,8 @@ static void ignore_user(void *arg, struct user *user)
 	(void)user;
 }
 
-static void ignore_change(void *arg, struct user *user, const struct user_fields *old, const char *const *left,
-    size_t left_count)
+static void ignore_change(
+    void *arg, struct user *user, const struct user_fields *old, const char *const *left, size_t left_count)
 {
 	(void)arg;
 	(void)user;
@@ -71,7 +71,8 @@ static void assert_changed_at(const char *expected, const char *file, int line)
 }
 #define assert_changed(expected) assert_changed_at(expected, __FILE__, __LINE__)
 
-/* --- demand ------------------------------------------------------------------------------------------------------ */
+/* --- demand
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void first_reader_makes_demand_and_last_one_ends_it(void **state)
 {
@@ -206,7 +207,8 @@ static void name_longer_than_any_can_be_is_nobody(void **state)
 	reader_done(&r);
 }
 
-/* --- waking up --------------------------------------------------------------------------------------------------- */
+/* --- waking up
+ * --------------------------------------------------------------------------------------------------- */
 
 static void only_interested_readers_wake_up(void **state)
 {
@@ -278,8 +280,9 @@ static void readers_of_a_group_that_was_left_wake_up(void **state)
 static void tombstone_concerns_whom_the_user_would(void **state)
 {
 	char *groups[] = { (char[]){ "sales" } };
-	struct changelog_tombstone removed = { .removed = true, .id = (char[]){ "alice" }, .groups = groups,
-		.group_count = 1 };
+	struct changelog_tombstone removed = {
+		.removed = true, .id = (char[]){ "alice" }, .groups = groups, .group_count = 1
+	};
 	struct changelog_tombstone left = removed;
 	struct reader by_user, by_group, by_all, other;
 
@@ -342,11 +345,12 @@ static void size_is_about_what_is_visited(void **state)
 	reader_done(&r);
 }
 
-/* --- random ------------------------------------------------------------------------------------------------------ */
+/* --- random
+ * ------------------------------------------------------------------------------------------------------ */
 
 #define READERS 12
-#define USERS   15
-#define GROUPS  5
+#define USERS	15
+#define GROUPS	5
 
 struct model_reader {
 	struct reader reader;

@@ -19,12 +19,13 @@ static json_t *json(const char *text)
 	return value;
 }
 
-/* --- errors ------------------------------------------------------------------------------------------------------ */
+/* --- errors
+ * ------------------------------------------------------------------------------------------------------ */
 
-#define RICH      "\"user\":\"a\",\"domain\":\"rich\""
+#define RICH	  "\"user\":\"a\",\"domain\":\"rich\""
 #define TELEPHONY "\"user\":\"a\",\"domain\":\"telephony\""
-#define CALL      "{\"state\":\"held\"}"
-#define CALLS_4   CALL "," CALL "," CALL "," CALL
+#define CALL	  "{\"state\":\"held\"}"
+#define CALLS_4	  CALL "," CALL "," CALL "," CALL
 
 static void each_mistake_has_its_sentence(void **state)
 {
@@ -32,35 +33,45 @@ static void each_mistake_has_its_sentence(void **state)
 		const char *line, *sentence; /* its beginning */
 	} mistakes[] = {
 		{ "{\"domain\":\"rich\"}", "expected either user or address" },
-		{ "{\"user\":\"a\",\"address\":\"b\",\"domain\":\"rich\"}", "expected either user or address" },
+		{ "{\"user\":\"a\",\"address\":\"b\",\"domain\":\"rich\"}",
+		    "expected either user or address" },
 		{ "{\"user\":1,\"domain\":\"rich\"}", "user: expected a text or null" },
 		{ "{\"address\":[],\"domain\":\"rich\"}", "address: expected a text or null" },
 		{ "{\"user\":\"a\"}", "domain: expected rich or telephony" },
 		{ "{\"user\":\"a\",\"domain\":null}", "domain: expected rich or telephony" },
-		{ "{\"user\":\"a\",\"domain\":\"both\"}", "domain: found \"both\", expected rich or telephony" },
+		{ "{\"user\":\"a\",\"domain\":\"both\"}",
+		    "domain: found \"both\", expected rich or telephony" },
 		{ "{" RICH ",\"technology\":\"smoke\"}", "technology: found \"smoke\", expected sip, xmpp," },
 		{ "{" RICH ",\"source\":true}", "source: expected a text or null" },
 		{ "{" RICH ",\"status\":\"fine\"}", "status: found \"fine\", expected ok, access_denied," },
-		{ "{" RICH ",\"availability\":\"Busy\"}", "availability: found \"Busy\", expected available," },
+		{ "{" RICH ",\"availability\":\"Busy\"}",
+		    "availability: found \"Busy\", expected available," },
 		{ "{" RICH ",\"availability\":3}", "availability: expected a text or null" },
 		{ "{" RICH ",\"activity\":\"sleep\"}", "activity: found \"sleep\", expected appointment," },
 		{ "{" RICH ",\"note\":{}}", "note: expected a text or null" },
-		{ "{" RICH ",\"idle_since\":\"yesterday\"}", "idle_since: found \"yesterday\", expected a time" },
-		{ "{" RICH ",\"line\":\"busy\"}", "a fact of the other domain stands on a line of domain rich" },
-		{ "{" TELEPHONY ",\"note\":null}", "a fact of the other domain stands on a line of domain telephony" },
-		{ "{" TELEPHONY ",\"line\":\"engaged\"}", "line: found \"engaged\", expected idle, ringing," },
+		{ "{" RICH ",\"idle_since\":\"yesterday\"}",
+		    "idle_since: found \"yesterday\", expected a time" },
+		{ "{" RICH ",\"line\":\"busy\"}",
+		    "a fact of the other domain stands on a line of domain rich" },
+		{ "{" TELEPHONY ",\"note\":null}",
+		    "a fact of the other domain stands on a line of domain telephony" },
+		{ "{" TELEPHONY ",\"line\":\"engaged\"}",
+		    "line: found \"engaged\", expected idle, ringing," },
 		{ "{" TELEPHONY ",\"dnd\":\"yes\"}", "dnd: expected true or false" },
 		{ "{" TELEPHONY ",\"dnd\":0}", "dnd: expected true or false" },
 		{ "{" TELEPHONY ",\"forward\":\"8000\"}", "forward: expected an object or null" },
-		{ "{" TELEPHONY ",\"forward\":{\"kind\":\"fax\"}}", "kind: found \"fax\", expected voicemail or phone" },
+		{ "{" TELEPHONY ",\"forward\":{\"kind\":\"fax\"}}",
+		    "kind: found \"fax\", expected voicemail or phone" },
 		{ "{" TELEPHONY ",\"forward\":{\"target\":8000}}", "target: expected a text or null" },
 		{ "{" TELEPHONY ",\"calls\":{}}", "calls: expected a list of at most 16" },
 		{ "{" TELEPHONY ",\"calls\":[1]}", "calls: expected a list of objects" },
 		{ "{" TELEPHONY ",\"calls\":[{}]}", "calls: a call has no state" },
-		{ "{" TELEPHONY ",\"calls\":[{\"state\":\"on\"}]}", "state: found \"on\", expected dialing," },
+		{ "{" TELEPHONY ",\"calls\":[{\"state\":\"on\"}]}",
+		    "state: found \"on\", expected dialing," },
 		{ "{" TELEPHONY ",\"calls\":[{\"state\":\"held\",\"direction\":\"up\"}]}",
 		    "direction: found \"up\", expected in or out" },
-		{ "{" TELEPHONY ",\"calls\":[{\"state\":\"held\",\"since\":\"x\"}]}", "since: found \"x\", expected" },
+		{ "{" TELEPHONY ",\"calls\":[{\"state\":\"held\",\"since\":\"x\"}]}",
+		    "since: found \"x\", expected" },
 		{ "{" TELEPHONY ",\"calls\":[" CALLS_4 "," CALLS_4 "," CALLS_4 "," CALLS_4 "," CALL "]}",
 		    "calls: expected a list of at most 16" },
 		{ "{" RICH ",\"at\":5}", "at: expected a text or null" },
@@ -81,7 +92,8 @@ static void each_mistake_has_its_sentence(void **state)
 		if (raw_json_parse(value, &line, &error) != -EBADMSG)
 			fail_msg("accepted: %s", mistakes[i].line);
 		if (strncmp(error.text, mistakes[i].sentence, strlen(mistakes[i].sentence)) != 0)
-			fail_msg("%s: \"%s\", expected \"%s\"", mistakes[i].line, error.text, mistakes[i].sentence);
+			fail_msg("%s: \"%s\", expected \"%s\"", mistakes[i].line, error.text,
+			    mistakes[i].sentence);
 		json_decref(value);
 	}
 }
@@ -161,7 +173,8 @@ static void texts_have_limits(void **state)
 	}
 }
 
-/* --- values ------------------------------------------------------------------------------------------------------ */
+/* --- values
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void parse(const char *text, struct raw_line *line, json_t **ret)
 {
@@ -196,7 +209,8 @@ static void null_is_known_to_be_none(void **state)
 	json_t *value;
 
 	(void)state;
-	parse("{" RICH ",\"activity\":null,\"note\":null,\"idle_since\":null,\"availability\":null}", &line, &value);
+	parse("{" RICH ",\"activity\":null,\"note\":null,\"idle_since\":null,\"availability\":null}", &line,
+	    &value);
 	assert_int_equal(line.facts.known, RAW_ACTIVITY | RAW_NOTE | RAW_IDLE_SINCE);
 	assert_int_equal(line.facts.activity, -1);
 	assert_null(line.facts.note);
@@ -230,7 +244,8 @@ static void line_of_the_design_is_read(void **state)
 	json_t *value;
 
 	(void)state;
-	parse("{\"user\":\"alice\",\"source\":\"cups\",\"technology\":\"sip\",\"domain\":\"rich\",\"status\":\"ok\","
+	parse("{\"user\":\"alice\",\"source\":\"cups\",\"technology\":\"sip\",\"domain\":\"rich\",\"status\":"
+	      "\"ok\","
 	      "\"availability\":\"busy\",\"activity\":\"meeting\",\"note\":\"Board room\","
 	      "\"idle_since\":\"2026-11-20T11:40:00.000Z\"}",
 	    &line, &value);
@@ -245,7 +260,8 @@ static void line_of_the_design_is_read(void **state)
 	json_decref(value);
 }
 
-/* --- the way back ------------------------------------------------------------------------------------------------ */
+/* --- the way back
+ * ------------------------------------------------------------------------------------------------ */
 
 static const char *random_text(char *buf)
 {
@@ -260,8 +276,11 @@ static const char *random_text(char *buf)
 
 static void random_facts(struct raw_facts *f, struct raw_call *calls, char (*texts)[64])
 {
-	*f = (struct raw_facts){ .domain = (int8_t)random_below(DOMAIN_COUNT), .activity = -1, .forward_kind = -1 };
-	f->known = (uint16_t)random_next() & (f->domain == DOMAIN_RICH ? RAW_RICH_FACTS : RAW_TELEPHONY_FACTS);
+	*f = (struct raw_facts){
+		.domain = (int8_t)random_below(DOMAIN_COUNT), .activity = -1, .forward_kind = -1
+	};
+	f->known =
+	    (uint16_t)random_next() & (f->domain == DOMAIN_RICH ? RAW_RICH_FACTS : RAW_TELEPHONY_FACTS);
 	f->status = (int8_t)random_below(STATE_STATUS_COUNT);
 	f->availability = (int8_t)random_below(AVAILABILITY_COUNT);
 	if ((f->known & RAW_ACTIVITY) != 0)
@@ -280,7 +299,8 @@ static void random_facts(struct raw_facts *f, struct raw_call *calls, char (*tex
 	for (size_t i = 0; i < f->call_count; i++)
 		calls[i] = (struct raw_call){ .state = (int8_t)random_below(CALL_STATE_COUNT),
 			.direction = (int8_t)((int)random_below(DIRECTION_COUNT + 1) - 1),
-			.peer = random_text(*texts++), .name = random_text(*texts++),
+			.peer = random_text(*texts++),
+			.name = random_text(*texts++),
 			.since = (int64_t)random_below(2000000000000) };
 	f->why = random_text(*texts++);
 	f->at = (int64_t)random_below(2000000000000);
@@ -335,8 +355,13 @@ static void what_is_written_is_read_as_the_same(void **state)
 static void without_permission_calls_and_target_are_absent(void **state)
 {
 	const struct raw_call call = { .state = CALL_STATE_HELD, .direction = -1, .peer = "+4420" };
-	const struct raw_facts f = { .domain = DOMAIN_TELEPHONY, .known = RAW_FORWARD | RAW_CALLS, .forwarded = true,
-		.forward_kind = FORWARD_KIND_PHONE, .forward_target = "2099", .calls = &call, .call_count = 1 };
+	const struct raw_facts f = { .domain = DOMAIN_TELEPHONY,
+		.known = RAW_FORWARD | RAW_CALLS,
+		.forwarded = true,
+		.forward_kind = FORWARD_KIND_PHONE,
+		.forward_target = "2099",
+		.calls = &call,
+		.call_count = 1 };
 	struct buf b;
 
 	(void)state;
@@ -345,8 +370,9 @@ static void without_permission_calls_and_target_are_absent(void **state)
 	assert_string_equal(buf_text(&b), "\"forward\":{\"kind\":\"phone\"}");
 	buf_clear(&b);
 	raw_json_write_facts(&b, &f, true);
-	assert_string_equal(buf_text(&b), "\"forward\":{\"kind\":\"phone\",\"target\":\"2099\"},"
-					  "\"calls\":[{\"state\":\"held\",\"peer\":\"+4420\"}]");
+	assert_string_equal(buf_text(&b),
+	    "\"forward\":{\"kind\":\"phone\",\"target\":\"2099\"},"
+	    "\"calls\":[{\"state\":\"held\",\"peer\":\"+4420\"}]");
 	buf_done(&b);
 }
 

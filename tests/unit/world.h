@@ -1,5 +1,5 @@
-/* world.h: an aggregator in virtual time with a fake host that writes down, and judges, what it is asked to do.
- * SPDX-License-Identifier: MIT */
+/* world.h: an aggregator in virtual time with a fake host that writes down, and judges, what it is asked to
+ * do. SPDX-License-Identifier: MIT */
 #ifndef PRESENCED_TESTS_WORLD_H
 #define PRESENCED_TESTS_WORLD_H
 
@@ -8,11 +8,11 @@
 #include "daemon/aggregator.h"
 #include "daemon/base/buf.h"
 
-#define NOON        1795176000000 /* 2026-11-20T12:00:00Z */
-#define SECOND      INT64_C(1000)
-#define MINUTE      (60 * SECOND)
-#define HOUR        (60 * MINUTE)
-#define RICH        (1u << DOMAIN_RICH)
+#define NOON	    1795176000000 /* 2026-11-20T12:00:00Z */
+#define SECOND	    INT64_C(1000)
+#define MINUTE	    (60 * SECOND)
+#define HOUR	    (60 * MINUTE)
+#define RICH	    (1u << DOMAIN_RICH)
 #define TELEPHONY   (1u << DOMAIN_TELEPHONY)
 #define WATCHES_MAX 4096
 #define WANTED_MAX  64
@@ -23,7 +23,7 @@ struct fake_source {
 	enum technology technology;
 	unsigned domains;
 	enum user_column columns[DOMAIN_COUNT];
-	const char *group;   /* serves only its members; NULL everybody */
+	const char *group;	/* serves only its members; NULL everybody */
 	struct agg_source *agg; /* NULL: not added */
 };
 
@@ -41,34 +41,37 @@ struct world {
 	struct fake_source cups, imp, sw, pbx; /* sip, xmpp, tapi, sip (telephony only) */
 	struct open_watch open[WATCHES_MAX];
 	size_t open_count;
-	const char *wanted[WANTED_MAX];  /* ids that somebody demands */
+	const char *wanted[WANTED_MAX]; /* ids that somebody demands */
 	bool everybody_wanted;
-	bool may_call;                   /* watch, unwatch and verify are allowed now */
-	struct buf calls;                /* a line for each call of watch, unwatch, verify */
-	struct buf arrivals;             /* a line for each state that arrived */
+	bool may_call;	     /* watch, unwatch and verify are allowed now */
+	struct buf calls;    /* a line for each call of watch, unwatch, verify */
+	struct buf arrivals; /* a line for each state that arrived */
 	size_t published, settled, watched_on, watched_off, verified;
 	const char *last_settled;
 	void (*on_published)(struct world *w, struct user *user);
 	void (*on_watched)(struct world *w, struct user *user, bool watched);
 	void (*on_settled)(struct world *w, struct user *user);
-	void (*on_verify)(struct world *w, const struct fake_source *s, const char *address, enum domain domain);
+	void (*on_verify)(
+	    struct world *w, const struct fake_source *s, const char *address, enum domain domain);
 };
 
 static struct world *the_world; /* the owner of a source is the source */
 
-/* --- the fake host --------------------------------------------------------------------------------------------- */
+/* --- the fake host
+ * --------------------------------------------------------------------------------------------- */
 
-static inline struct open_watch *open_watch_find(struct world *w, const struct fake_source *s, const char *address,
-    enum domain domain)
+static inline struct open_watch *open_watch_find(
+    struct world *w, const struct fake_source *s, const char *address, enum domain domain)
 {
 	for (size_t i = 0; i < w->open_count; i++)
-		if (w->open[i].source == s && w->open[i].domain == domain && strcmp(w->open[i].address, address) == 0)
+		if (w->open[i].source == s && w->open[i].domain == domain &&
+		    strcmp(w->open[i].address, address) == 0)
 			return &w->open[i];
 	return NULL;
 }
 
-static inline void note_call(struct world *w, const char *what, const struct fake_source *s, const char *address,
-    enum domain domain)
+static inline void note_call(
+    struct world *w, const char *what, const struct fake_source *s, const char *address, enum domain domain)
 {
 	if (!w->may_call)
 		fail_msg("%s %s %s called at a forbidden moment", what, s->name, address);
@@ -132,8 +135,8 @@ static inline bool is_group(void *arg, const char *entry, size_t len)
 	return !g->found;
 }
 
-static inline bool host_address(void *owner, const struct user_fields *user, enum domain domain, char *buf,
-    size_t size)
+static inline bool host_address(
+    void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size)
 {
 	const struct fake_source *s = owner;
 	struct wanted_group group = { .name = s->group };
@@ -165,8 +168,8 @@ static inline void host_published(void *arg, struct user *user)
 		w->on_published(w, user);
 }
 
-static inline void host_arrived(void *arg, const struct agg_source *source, const char *address,
-    const struct raw_state *state)
+static inline void host_arrived(
+    void *arg, const struct agg_source *source, const char *address, const struct raw_state *state)
 {
 	struct world *w = arg;
 	char at[INSTANT_TEXT_SIZE];
@@ -197,10 +200,11 @@ static inline void host_settled(void *arg, struct user *user)
 		w->on_settled(w, user);
 }
 
-static const struct aggregator_host fake_host = { host_watch, host_unwatch, host_verify, host_address, host_demanded,
-	host_published, host_arrived, host_watched, host_settled };
+static const struct aggregator_host fake_host = { host_watch, host_unwatch, host_verify, host_address,
+	host_demanded, host_published, host_arrived, host_watched, host_settled };
 
-/* --- the directory tells the aggregator ------------------------------------------------------------------------ */
+/* --- the directory tells the aggregator
+ * ------------------------------------------------------------------------ */
 
 static inline void on_added(void *arg, struct user *user)
 {
@@ -209,8 +213,8 @@ static inline void on_added(void *arg, struct user *user)
 	assert_int_equal(aggregator_user_added(w->a, user, w->now), 0);
 }
 
-static inline void on_changed(void *arg, struct user *user, const struct user_fields *old, const char *const *left,
-    size_t left_count)
+static inline void on_changed(
+    void *arg, struct user *user, const struct user_fields *old, const char *const *left, size_t left_count)
 {
 	struct world *w = arg;
 
@@ -228,9 +232,11 @@ static inline void on_removed(void *arg, struct user *user)
 
 static const struct directory_observer to_aggregator = { on_added, on_changed, on_removed };
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * ------------------------------------------------------------------------------------------------------- */
 
-static char *default_rich_order[] = { "sip", "msteams", "sfb", "webex", "xmpp", "broadworks", "tapi", "calendar" };
+static char *default_rich_order[] = { "sip", "msteams", "sfb", "webex", "xmpp", "broadworks", "tapi",
+	"calendar" };
 static char *default_telephony_order[] = { "tapi", "broadworks", "sip" };
 static char *default_pilots[] = { "8000" };
 
@@ -277,13 +283,21 @@ static inline struct world *world_new(void)
 		.linger = MINUTE,
 	};
 	w->now = (struct instant){ .mono = 1000000, .wall = NOON };
-	w->cups = (struct fake_source){ .name = "cups", .technology = TECHNOLOGY_SIP, .domains = RICH | TELEPHONY,
+	w->cups = (struct fake_source){ .name = "cups",
+		.technology = TECHNOLOGY_SIP,
+		.domains = RICH | TELEPHONY,
 		.columns = { [DOMAIN_RICH] = USER_SIP_URI, [DOMAIN_TELEPHONY] = USER_EXTENSION } };
-	w->imp = (struct fake_source){ .name = "imp", .technology = TECHNOLOGY_XMPP, .domains = RICH,
+	w->imp = (struct fake_source){ .name = "imp",
+		.technology = TECHNOLOGY_XMPP,
+		.domains = RICH,
 		.columns = { [DOMAIN_RICH] = USER_XMPP } };
-	w->sw = (struct fake_source){ .name = "switch", .technology = TECHNOLOGY_TAPI, .domains = TELEPHONY,
+	w->sw = (struct fake_source){ .name = "switch",
+		.technology = TECHNOLOGY_TAPI,
+		.domains = TELEPHONY,
 		.columns = { [DOMAIN_TELEPHONY] = USER_LINE } };
-	w->pbx = (struct fake_source){ .name = "pbx", .technology = TECHNOLOGY_SIP, .domains = TELEPHONY,
+	w->pbx = (struct fake_source){ .name = "pbx",
+		.technology = TECHNOLOGY_SIP,
+		.domains = TELEPHONY,
 		.columns = { [DOMAIN_TELEPHONY] = USER_EXTENSION } };
 	buf_init(&w->calls, 1 << 20);
 	buf_init(&w->arrivals, 1 << 20);
@@ -306,7 +320,8 @@ static inline void world_free(struct world *w)
 	the_world = NULL;
 }
 
-/* --- doing ------------------------------------------------------------------------------------------------------ */
+/* --- doing
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* All that is due now, in turns of `budget`. */
 static inline void run_in_turns(struct world *w, size_t budget)
@@ -380,7 +395,8 @@ static inline void unwant(struct world *w, const char *id)
 		aggregator_demand_changed(w->a, user_of(w, id));
 }
 
-static inline void set_status(struct world *w, struct fake_source *s, enum source_status status, const char *why)
+static inline void set_status(
+    struct world *w, struct fake_source *s, enum source_status status, const char *why)
 {
 	aggregator_source_status(w->a, s->agg, s->domains, status, why, w->now);
 }
@@ -397,7 +413,8 @@ static inline void lose(struct world *w, struct fake_source *s)
 	set_status(w, s, SOURCE_STATUS_CONNECTION_ERROR, "connection refused");
 }
 
-static inline int say(struct world *w, struct fake_source *s, const char *address, const struct raw_facts *facts)
+static inline int say(
+    struct world *w, struct fake_source *s, const char *address, const struct raw_facts *facts)
 {
 	return aggregator_raw_state(w->a, s->agg, address, facts, w->now);
 }
@@ -407,24 +424,26 @@ static inline int say(struct world *w, struct fake_source *s, const char *addres
 
 static inline void say_line(struct world *w, struct fake_source *s, const char *address, enum line line)
 {
-	assert_int_equal(say_facts(w, s, address, DOMAIN_TELEPHONY, .known = RAW_LINE, .line = (int8_t)line), 0);
+	assert_int_equal(
+	    say_facts(w, s, address, DOMAIN_TELEPHONY, .known = RAW_LINE, .line = (int8_t)line), 0);
 }
 
-static inline void say_rich(struct world *w, struct fake_source *s, const char *address,
-    enum availability availability)
+static inline void say_rich(
+    struct world *w, struct fake_source *s, const char *address, enum availability availability)
 {
 	assert_int_equal(say_facts(w, s, address, DOMAIN_RICH, .known = RAW_AVAILABILITY,
 			     .availability = (int8_t)availability),
 	    0);
 }
 
-static inline int say_status(struct world *w, struct fake_source *s, const char *address, enum domain domain,
-    enum state_status status)
+static inline int say_status(
+    struct world *w, struct fake_source *s, const char *address, enum domain domain, enum state_status status)
 {
 	return say_facts(w, s, address, domain, .status = (int8_t)status);
 }
 
-/* --- seeing ----------------------------------------------------------------------------------------------------- */
+/* --- seeing
+ * ----------------------------------------------------------------------------------------------------- */
 
 static inline const char *word_or_dash(const struct vocab *v, int value)
 {
@@ -432,7 +451,8 @@ static inline const char *word_or_dash(const struct vocab *v, int value)
 }
 
 /* "OVERALL | STATUS AVAILABILITY | STATUS MODE LINE", as last published. */
-static inline void assert_shows_at(struct world *w, const char *id, const char *expected, const char *file, int at)
+static inline void assert_shows_at(
+    struct world *w, const char *id, const char *expected, const char *file, int at)
 {
 	const struct presence *p = aggregator_published(user_of(w, id)).presence;
 	char text[256] = "nothing was published";
@@ -443,7 +463,8 @@ static inline void assert_shows_at(struct world *w, const char *id, const char *
 		    word_or_dash(&vocab_availability, p->rich.availability),
 		    vocab_name(&vocab_state_status, p->telephony.status),
 		    word_or_dash(&vocab_mode, p->telephony.mode),
-		    word_or_dash(&vocab_line, p->telephony.line == NULL ? -1 : p->telephony.line->facts.line));
+		    word_or_dash(
+			&vocab_line, p->telephony.line == NULL ? -1 : p->telephony.line->facts.line));
 	_assert_string_equal(text, expected, file, at);
 }
 #define assert_shows(w, id, expected) assert_shows_at(w, id, expected, __FILE__, __LINE__)
@@ -488,8 +509,8 @@ static inline void look_for_row(void *arg, const struct aggregator_state_row *ro
 }
 
 /* The row of `explain` for one half at one source. */
-static inline struct aggregator_state_row explain_row(struct world *w, const char *id, const struct fake_source *s,
-    enum domain domain)
+static inline struct aggregator_state_row explain_row(
+    struct world *w, const char *id, const struct fake_source *s, enum domain domain)
 {
 	struct explained e = { .source = s, .domain = domain };
 
@@ -500,7 +521,8 @@ static inline struct aggregator_state_row explain_row(struct world *w, const cha
 	return e.row;
 }
 
-/* --- people ----------------------------------------------------------------------------------------------------- */
+/* --- people
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* A user with every address: sip:ID@x, ID@im, the extension. */
 static inline void add_user(struct world *w, const char *id, const char *groups, const char *extension)
@@ -509,9 +531,13 @@ static inline void add_user(struct world *w, const char *id, const char *groups,
 
 	snprintf(sip, sizeof sip, "sip:%s@x", id);
 	snprintf(xmpp, sizeof xmpp, "%s@im", id);
-	assert_int_equal(directory_set(w->d, fields_of(.values = { [USER_ID] = id, [USER_NAME] = id,
-						 [USER_GROUPS] = groups, [USER_EXTENSION] = extension,
-						 [USER_SIP_URI] = sip, [USER_XMPP] = xmpp })),
+	assert_int_equal(directory_set(w->d,
+			     fields_of(.values = { [USER_ID] = id,
+					   [USER_NAME] = id,
+					   [USER_GROUPS] = groups,
+					   [USER_EXTENSION] = extension,
+					   [USER_SIP_URI] = sip,
+					   [USER_XMPP] = xmpp })),
 	    1);
 }
 
