@@ -1,8 +1,11 @@
 # presenced: one Makefile. `make help` lists what it can do.
 # SPDX-License-Identifier: MIT
 
+comma    := ,
 BUILD    ?= build
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 CLANG    ?= clang
 PYTHON   ?= /usr/bin/python3
 VERSION  := 0.1.0
@@ -19,7 +22,6 @@ WERROR   ?= $(if $(CI),-Werror)
 OPT      ?= -O2
 HARDEN   ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
-comma := ,
 
 CPPFLAGS += -I. -D_GNU_SOURCE -DPRESENCED_VERSION='"$(VERSION)"' -DPRESENCED_SYSCONFDIR='"$(SYSCONFDIR)"'
 CFLAGS   += -std=gnu17 -g $(OPT) $(if $(SANITIZE),,$(HARDEN)) $(WARNINGS) $(WERROR) $(SANITIZE_FLAGS) $(PKG_CFLAGS)
@@ -39,6 +41,10 @@ BENCH_SRC  := $(wildcard tests/bench/*.c)
 C_FILES    := $(PURE_SRC) $(DAEMON_SRC) daemon/presenced.c $(CLI_SRC) $(TEST_SRC) $(FUZZ_SRC) $(BENCH_SRC)
 H_FILES    := $(wildcard daemon/*.h daemon/*/*.h connectors/*.h connectors/*/*.h cli/*.h tests/*/*.h)
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)  $(2)')
+
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 .PHONY: all help deps check check-unit demo bench soak fuzz lint install clean build-tests
@@ -57,25 +63,30 @@ help:
 
 $(BUILD)/libpure.a: $(call objects,$(PURE_SRC))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $(BUILD)/libdaemon.a: $(call objects,$(DAEMON_SRC))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/presenced: $(call objects,daemon/presenced.c) $(BUILD)/libdaemon.a $(BUILD)/libpure.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(BUILD)/presencectl: $(call objects,$(CLI_SRC)) $(BUILD)/libpure.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libdaemon.a $(BUILD)/libpure.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libdaemon.a $(BUILD)/libpure.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Built again when the flags change, not when only time passes.
 $(BUILD)/flags: FORCE

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOMBSTONES 10000 /* removals that a returning console is told of one by one */
-#define STATES_MAX 64	 /* of one user; more sources than that do not fit one person */
+#define TOMBSTONES    10000 /* removals that a returning console is told of one by one */
+#define SETTLE_ROUNDS 4	    /* callbacks that go on marking a user must not keep an answer waiting */
+#define STATES_MAX    64    /* of one user; more sources than that do not fit one person */
 
 struct aggregator *aggregator_new(
     const struct aggregator_settings *settings, const struct aggregator_host *host, void *arg)
@@ -31,6 +32,24 @@ struct aggregator *aggregator_new(
 	return a;
 }
 
+void presentity_mark(struct aggregator *a, struct presentity *p, unsigned work)
+{
+	if (p->work == 0) {
+		TAILQ_INSERT_TAIL(&a->work, p, work_link);
+		a->stats.dirty++;
+	}
+	p->work |= (uint8_t)work;
+}
+
+static void unmark(struct aggregator *a, struct presentity *p)
+{
+	if (p->work == 0)
+		return;
+	TAILQ_REMOVE(&a->work, p, work_link);
+	a->stats.dirty--;
+	p->work = 0;
+}
+
 static void free_log(struct aggregator *a)
 {
 	struct changelog_entry e = { 0 };
@@ -49,39 +68,20 @@ void aggregator_free(struct aggregator *a)
 	if (a == NULL)
 		return;
 	a->host = &silent;
+	while (!TAILQ_EMPTY(&a->sources))
+		aggregator_remove_source(a, TAILQ_FIRST(&a->sources), (struct instant){ 0 });
 	while ((p = TAILQ_FIRST(&a->work)) != NULL) {
-		TAILQ_REMOVE(&a->work, p, work_link);
-		p->work = 0;
+		unmark(a, p);
 		if (p->node.seq == 0) /* never published: not in the log */
 			aggregator_forget_presentity(a, NULL, p);
 	}
 	free_log(a);
-	while (!TAILQ_EMPTY(&a->sources))
-		aggregator_remove_source(a, TAILQ_FIRST(&a->sources), (struct instant){ 0 });
 	for (size_t i = 0; i < a->id_count; i++) {
 		free(a->ids[i]->name);
 		free(a->ids[i]);
 	}
 	free(a->ids);
 	free(a);
-}
-
-void presentity_mark(struct aggregator *a, struct presentity *p, unsigned work)
-{
-	if (p->work == 0) {
-		TAILQ_INSERT_TAIL(&a->work, p, work_link);
-		a->stats.dirty++;
-	}
-	p->work |= (uint8_t)work;
-}
-
-static void unmark(struct aggregator *a, struct presentity *p)
-{
-	if (p->work == 0)
-		return;
-	TAILQ_REMOVE(&a->work, p, work_link);
-	a->stats.dirty--;
-	p->work = 0;
 }
 
 void aggregator_mark_all(struct aggregator *a, unsigned work)
@@ -250,49 +250,62 @@ static void end_lingers(struct aggregator *a, struct instant now)
 /* --- watches
  * -------------------------------------------------------------------------------------------------- */
 
-static bool already_has(const struct presentity *p, const struct channel *c, const char *address)
+static bool still_wanted(struct aggregator *a, const struct presentity *p, const struct watch *w)
+{
+	const struct channel *c = w->channel;
+	char address[ADDRESS_SIZE];
+
+	return p->active &&
+	    a->host->address(c->source->owner, p->user->fields, c->domain, address, sizeof address) &&
+	    strcmp(address, w->address) == 0;
+}
+
+static bool has_watch_at(const struct presentity *p, const struct channel *c)
 {
 	for (uint32_t i = 0; i < p->watch_count; i++)
-		if (p->watches[i]->channel == c && strcmp(p->watches[i]->address, address) == 0)
+		if (p->watches[i]->channel == c)
 			return true;
 	return false;
+}
+
+static void add_watch(struct aggregator *a, struct presentity *p, struct channel *c, struct instant now)
+{
+	char address[ADDRESS_SIZE];
+	struct watch **watches;
+
+	if (!c->served || p->watch_count == STATES_MAX || has_watch_at(p, c) ||
+	    !a->host->address(c->source->owner, p->user->fields, c->domain, address, sizeof address))
+		return;
+	watches = reallocarray(p->watches, p->watch_count + 1, sizeof *watches);
+	if (watches == NULL)
+		return;
+	p->watches = watches;
+	if (watch_acquire(a, c, address, p, now, &watches[p->watch_count]) == 0)
+		p->watch_count++;
 }
 
 /* Make the watches what addresses and sources say now: what stays is not touched, so it keeps its state. */
 static void renew_watches(struct aggregator *a, struct presentity *p, struct instant now)
 {
-	struct watch *kept[STATES_MAX];
-	char address[ADDRESS_SIZE];
-	uint32_t count = 0;
 	struct agg_source *s;
+	uint32_t kept = 0;
 
-	for (s = TAILQ_FIRST(&a->sources); s != NULL && p->active; s = TAILQ_NEXT(s, link)) {
-		for (int d = 0; d < DOMAIN_COUNT && count < STATES_MAX; d++) {
-			struct channel *c = &s->channels[d];
-
-			if (!c->served ||
-			    !a->host->address(s->owner, p->user->fields, c->domain, address, sizeof address))
-				continue;
-			if (already_has(p, c, address))
-				kept[count++] =
-				    hash_entry(hashtab_find(&c->by_address, address), struct watch, link);
-			else if (watch_acquire(a, c, address, p, now, &kept[count]) == 0)
-				count++;
-		}
-	}
 	for (uint32_t i = 0; i < p->watch_count; i++) {
-		bool stays = false;
-
-		for (uint32_t k = 0; k < count; k++)
-			stays = stays || kept[k] == p->watches[i];
-		if (!stays)
+		if (still_wanted(a, p, p->watches[i]))
+			p->watches[kept++] = p->watches[i];
+		else
 			watch_release(a, p->watches[i], p);
 	}
-	free(p->watches);
-	p->watches = count == 0 ? NULL : malloc(count * sizeof *p->watches);
-	p->watch_count = p->watches == NULL ? 0 : count;
-	if (p->watches != NULL)
-		memcpy(p->watches, kept, count * sizeof *kept);
+	p->watch_count = kept;
+	if (!p->active) {
+		free(p->watches);
+		p->watches = NULL;
+		return;
+	}
+	TAILQ_FOREACH (s, &a->sources, link) {
+		for (int d = 0; d < DOMAIN_COUNT; d++)
+			add_watch(a, p, &s->channels[d], now);
+	}
 }
 
 /* --- composing
@@ -402,22 +415,27 @@ static void compose(struct aggregator *a, struct presentity *p, bool must_publis
 		a->host->settled(a->arg, p->user);
 }
 
+/* What is marked while this runs, by callbacks or by itself, is worked on next. */
 static void work_on(struct aggregator *a, struct presentity *p, struct instant now)
 {
-	if ((p->work & WORK_DEMAND) != 0)
-		look_at_demand(a, p, now);
-	if ((p->work & WORK_WATCHES) != 0) {
-		p->work |= WORK_COMPOSE;
-		renew_watches(a, p, now);
-	}
-	if ((p->work & (WORK_COMPOSE | WORK_PUBLISH)) != 0) {
-		bool must_publish = (p->work & WORK_PUBLISH) != 0;
+	unsigned work = p->work;
 
+	unmark(a, p);
+	if ((work & WORK_DEMAND) != 0)
+		look_at_demand(a, p, now);
+	if ((p->work & WORK_WATCHES) !=
+	    0) { /* in one go: who is watched from now on is shown as requesting */
+		unsigned again = p->work & WORK_DEMAND;
+
+		work |= p->work;
 		unmark(a, p);
-		compose(a, p, must_publish, now);
-	} else {
-		unmark(a, p);
+		if (again != 0)
+			presentity_mark(a, p, again);
 	}
+	if ((work & WORK_WATCHES) != 0)
+		renew_watches(a, p, now);
+	if ((work & (WORK_COMPOSE | WORK_WATCHES | WORK_PUBLISH)) != 0)
+		compose(a, p, (work & WORK_PUBLISH) != 0, now);
 }
 
 bool aggregator_run(struct aggregator *a, struct instant now, size_t budget)
@@ -447,7 +465,7 @@ int64_t aggregator_deadline(const struct aggregator *a)
 
 void aggregator_settle(struct aggregator *a, struct user *user, struct instant now)
 {
-	if (user->presentity != NULL && user->presentity->work != 0)
+	for (int i = 0; i < SETTLE_ROUNDS && user->presentity != NULL && user->presentity->work != 0; i++)
 		work_on(a, user->presentity, now);
 }
 

@@ -37,7 +37,7 @@ TAILQ_HEAD(watch_queue, watch);
 
 /* One domain of one source. A state is fresh if it was said in a generation that counts:
  *
- *   up ──loss──> away: all stale; after hold: held_out, all in error
+ *   up ──loss──> away: all stale; after hold: held_below, all in error
  *   away ──up──> pending (a new generation; what is said now is fresh) ──resumed──> all fresh
  *                                                                     ──resync begin──> older ones stale ...
  *   ... until said again, or resync end / limit: older ones in error (error_below)
@@ -46,11 +46,12 @@ struct channel {
 	struct agg_source *source;
 	enum domain domain;
 	bool served; /* the source has this domain */
-	bool up, pending, resyncing, held_out;
+	bool up, pending, resyncing;
 	enum source_status status;
 	char *why;     /* owned; NULL when up */
 	int64_t since; /* wall: of the status */
 	uint32_t generation, valid_from, error_below;
+	uint32_t held_below; /* states said before this generation are out of hold; 0 none */
 	int64_t lost_at, lost_total; /* mono; ms away since states were last all fresh */
 	int64_t deadline;	     /* mono: hold or resync limit; INSTANT_NEVER */
 	struct hashtab by_address;
@@ -116,6 +117,7 @@ int watch_acquire(struct aggregator *a, struct channel *c, const char *address, 
     struct instant now, struct watch **ret);
 void watch_release(struct aggregator *a, struct watch *w, struct presentity *p);
 void watch_drop_all(struct aggregator *a, struct channel *c); /* the channel's users have let go of them */
+void watch_unqueue(struct watch *w);
 void watch_schedule(struct aggregator *a, struct watch *w);
 void watch_mark_users(struct aggregator *a, struct watch *w, unsigned work);
 enum state_status watch_status(const struct watch *w, const char **ret_why);

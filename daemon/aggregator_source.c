@@ -121,11 +121,22 @@ static void sweep(struct channel *c)
 	c->sweep = c->watch_count;
 }
 
+/* States that were said in this connection are believed for all of hold; older ones have used some of it up. */
 static void channel_lost(struct aggregator *a, struct channel *c, struct instant now)
 {
-	c->up = c->pending = c->resyncing = false;
+	c->up = c->pending = false; /* a resynchronisation that was cut goes on if the source resumes */
 	c->lost_at = now.mono;
-	c->deadline = c->held_out ? INSTANT_NEVER : now.mono + a->settings.hold - c->lost_total;
+	c->deadline = now.mono + a->settings.hold - (c->held_below < c->generation ? c->lost_total : 0);
+	sweep(c);
+}
+
+/* Hold is over: for the older states first, then for all. */
+static void hold_over(struct aggregator *a, struct channel *c, struct instant now)
+{
+	bool all = now.mono >= c->lost_at + a->settings.hold;
+
+	c->held_below = c->generation + (all ? 1 : 0);
+	c->deadline = all ? INSTANT_NEVER : c->lost_at + a->settings.hold;
 	sweep(c);
 }
 
@@ -142,7 +153,8 @@ static void channel_found(struct aggregator *a, struct channel *c, struct instan
 
 static void all_is_said(struct channel *c)
 {
-	c->pending = c->resyncing = c->held_out = false;
+	c->pending = c->resyncing = false;
+	c->held_below = 0;
 	c->lost_total = 0;
 	c->deadline = INSTANT_NEVER;
 	sweep(c);
@@ -194,11 +206,23 @@ void aggregator_source_status(struct aggregator *a, struct agg_source *s, unsign
 void aggregator_source_resumed(
     struct aggregator *a, struct agg_source *s, unsigned domains, struct instant now)
 {
-	(void)a;
-	(void)now;
-	for (int d = 0; d < DOMAIN_COUNT; d++)
-		if ((domains >> d & 1) != 0 && s->channels[d].up)
-			all_is_said(&s->channels[d]);
+	for (int d = 0; d < DOMAIN_COUNT; d++) {
+		struct channel *c = &s->channels[d];
+
+		if ((domains >> d & 1) == 0 || !c->up)
+			continue;
+		if (!c->resyncing || !c->pending) {
+			all_is_said(c);
+			continue;
+		}
+		/* nothing was missed of the resynchronisation either: it goes on */
+		if (c->held_below != 0 && c->error_below < c->valid_from)
+			c->error_below = c->held_below < c->valid_from ? c->held_below : c->valid_from;
+		c->pending = false;
+		c->held_below = 0;
+		c->deadline = now.mono + a->settings.resync_limit;
+		sweep(c);
+	}
 }
 
 void aggregator_resync_begin(struct aggregator *a, struct agg_source *s, unsigned domains, struct instant now)
@@ -212,9 +236,10 @@ void aggregator_resync_begin(struct aggregator *a, struct agg_source *s, unsigne
 				  */
 			c->generation++;
 		c->valid_from = c->generation;
-		if (c->held_out)
-			c->error_below = c->generation;
-		c->pending = c->held_out = false;
+		if (c->held_below > c->error_below)
+			c->error_below = c->held_below;
+		c->pending = false;
+		c->held_below = 0;
 		c->resyncing = true;
 		c->deadline = now.mono + a->settings.resync_limit;
 		sweep(c);
@@ -244,8 +269,7 @@ void channels_run(struct aggregator *a, struct instant now)
 			if (c->up) {
 				resync_over(c);
 			} else {
-				c->held_out = true;
-				sweep(c);
+				hold_over(a, c, now);
 			}
 		}
 	}
@@ -333,6 +357,7 @@ static void note_times(struct watch *w, const struct raw_facts *f, struct instan
 {
 	bool stale = f->status == STATE_STATUS_STALE;
 
+	watch_unqueue(w);
 	w->asked = 0;
 	w->failed = false;
 	w->unproved_since = stale ? now.mono : 0;
@@ -343,6 +368,16 @@ static void note_times(struct watch *w, const struct raw_facts *f, struct instan
 	w->generation = w->channel->generation;
 	w->epoch = f->epoch;
 	w->rev = f->rev;
+}
+
+/* As it was said, at the time when it was: a repetition too, which is not kept. */
+static void tell_arrival(
+    struct aggregator *a, const struct watch *w, const struct raw_facts *said, struct instant now)
+{
+	struct raw_state state = { .refs = 1, .facts = *said };
+
+	state.facts.at = said->at == 0 ? now.wall : not_in_the_future(said->at, now);
+	a->host->arrived(a->arg, w->channel->source, w->address, &state);
 }
 
 int aggregator_raw_state(struct aggregator *a, struct agg_source *s, const char *address,
@@ -381,7 +416,7 @@ int aggregator_raw_state(struct aggregator *a, struct agg_source *s, const char 
 	if (r > 0 || watch_status(w, &why) != before)
 		watch_mark_users(a, w, WORK_COMPOSE);
 	if (a->host->arrived != NULL)
-		a->host->arrived(a->arg, s, w->address, w->raw);
+		tell_arrival(a, w, facts, now);
 	return 0;
 }
 

@@ -35,7 +35,7 @@ static enum state_status silent_status(const struct watch *w, const char **ret_w
 {
 	const struct channel *c = w->channel;
 
-	if (!c->up && c->held_out) {
+	if (!c->up && c->held_below > c->generation) {
 		*ret_why = channel_why(c);
 		return STATE_STATUS_ERROR;
 	}
@@ -61,8 +61,8 @@ enum state_status watch_status(const struct watch *w, const char **ret_why)
 				       "the source has not answered yet when asked to prove it";
 		return w->failed ? STATE_STATUS_ERROR : STATE_STATUS_STALE;
 	}
-	if (c->held_out) {
-		*ret_why = channel_why(c);
+	if (w->generation < c->held_below) {
+		*ret_why = c->up ? "the source was away for longer than hold" : channel_why(c);
 		return STATE_STATUS_ERROR;
 	}
 	if (w->generation < c->error_below) {
@@ -87,6 +87,8 @@ static int64_t proof_interval(const struct aggregator_settings *s, const struct 
 {
 	const struct raw_facts *f = w->raw == NULL ? NULL : &w->raw->facts;
 
+	if (f != NULL && (f->status == STATE_STATUS_ACCESS_DENIED || f->status == STATE_STATUS_NOT_FOUND))
+		return s->verify_any; /* an answer, and one that rarely changes */
 	if (f == NULL || f->status != STATE_STATUS_OK || w->unproved_since != 0 ||
 	    !said_in_this_connection(w))
 		return s->verify_requesting;
@@ -149,7 +151,7 @@ void watch_schedule(struct aggregator *a, struct watch *w)
 	RB_INSERT(watch_timers, &a->timers, w);
 }
 
-static void unqueue(struct watch *w)
+void watch_unqueue(struct watch *w)
 {
 	if (w->queued)
 		TAILQ_REMOVE(&w->channel->source->verify_queue, w, queue);
@@ -196,7 +198,7 @@ static void credit(struct agg_source *s, int64_t rate, struct instant now)
 
 static void ask(struct aggregator *a, struct watch *w, struct instant now)
 {
-	unqueue(w);
+	watch_unqueue(w);
 	w->asked = w->touched = now.mono;
 	w->channel->source->verifications++;
 	watch_schedule(a, w);
@@ -209,6 +211,11 @@ static void verify_some(struct aggregator *a, struct agg_source *s, struct insta
 
 	credit(s, a->settings.verify_rate, now);
 	while ((w = TAILQ_FIRST(&s->verify_queue)) != NULL && s->verify_credit >= 1000) {
+		if (!w->channel->up) { /* nobody there to answer: asked again when it is */
+			watch_unqueue(w);
+			watch_schedule(a, w);
+			continue;
+		}
 		s->verify_credit -= 1000;
 		ask(a, w, now);
 	}
@@ -294,7 +301,7 @@ static void leave_channel(struct channel *c, struct watch *w)
 static void watch_free(struct aggregator *a, struct watch *w)
 {
 	untime(a, w);
-	unqueue(w);
+	watch_unqueue(w);
 	raw_state_unref(w->raw);
 	free(w->users);
 	free(w);

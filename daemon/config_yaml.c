@@ -10,12 +10,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/model/raw_state.h"
+
 static void say(struct config_reader *r, struct buf *to, size_t line, size_t column, const char *path,
     const char *format, va_list args)
 {
 	char text[1024];
 
 	vsnprintf(text, sizeof text, format, args);
+	utf8_repair(text);
 	buf_printf(
 	    to, "%s:%zu:%zu: %s%s%s\n", r->file, line + 1, column + 1, path, *path == '\0' ? "" : ": ", text);
 }

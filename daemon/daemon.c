@@ -233,8 +233,10 @@ void daemon_done(struct daemon *d)
 	if (d->service != NULL)
 		service_stopping(d->service);
 	reload_free(d);
-	if (d->console != NULL)
+	if (d->console != NULL) {
 		console_goodbye(d->console);
+		loop_run_deferred(d->loop); /* their subscriptions still know the aggregator */
+	}
 	if (d->sources != NULL && d->aggregator != NULL)
 		sources_shutdown(d->sources);
 	service_free(d->service);
@@ -242,8 +244,6 @@ void daemon_done(struct daemon *d)
 	console_free(d->console);
 	aggregator_free(d->aggregator);
 	sources_free(d->sources);
-	if (d->loop != NULL)
-		loop_run_deferred(d->loop);
 	interest_free(d->interest);
 	directory_free(d->directory);
 	loop_free(d->loop);

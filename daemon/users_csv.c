@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/base/hashtab.h"
+#include "daemon/model/raw_state.h"
 #include "daemon/model/vocab.h"
 
 #define MAX_COLUMNS	 64
@@ -62,6 +63,7 @@ static void fail(struct users_csv *p, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
+	utf8_repair(text);
 	buf_printf(p->errors, "%s:%zu: %s\n", p->name, p->record_line, text);
 }
 

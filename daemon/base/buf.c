@@ -34,12 +34,12 @@ static bool reserve(struct buf *b, size_t more)
 
 	if (b->failed)
 		return false;
-	if (more < b->size && b->len < b->size - more)
-		return true;
 	if (more > b->max || b->len > b->max - more) {
 		b->failed = true;
 		return false;
 	}
+	if (more < b->size && b->len < b->size - more)
+		return true;
 	size = b->size == 0 ? 256 : b->size;
 	while (size <= b->len + more)
 		size *= 2;

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -45,24 +46,39 @@ static int parse_fraction(const char **text)
 {
 	int ms = 0, scale = 100;
 
-	if (**text != '.')
+	if (**text != '.' || !isdigit((unsigned char)(*text)[1]))
 		return 0;
 	for (++*text; isdigit((unsigned char)**text); ++*text, scale /= 10)
 		ms += (**text - '0') * scale;
 	return ms;
 }
 
+/* Whether text begins like `form`, where d is a digit and T a "T" or a blank: sscanf takes signs and blanks
+ * as well. */
+static bool has_form(const char *text, const char *form)
+{
+	for (size_t i = 0; form[i] != '\0'; i++) {
+		bool good = form[i] == 'd' ? isdigit((unsigned char)text[i]) != 0 :
+		    form[i] == 'T'	   ? text[i] != '\0' && strchr("Tt ", text[i]) != NULL :
+					     text[i] == form[i];
+
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
 /* "Z" or "+01:00" to the end of the text: minutes east, or -EINVAL outside [-1439, 1439]. */
 static int parse_offset(const char *text, int *ret_minutes)
 {
-	int hours, minutes, end = 0;
+	int hours, minutes;
 
 	if ((*text == 'Z' || *text == 'z') && text[1] == '\0') {
 		*ret_minutes = 0;
 		return 0;
 	}
-	if ((*text != '+' && *text != '-') || sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &end) != 2 ||
-	    end != 5 || text[6] != '\0' || hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
+	if ((*text != '+' && *text != '-') || !has_form(text + 1, "dd:dd") || text[6] != '\0' ||
+	    sscanf(text + 1, "%2d:%2d", &hours, &minutes) != 2 || hours > 23 || minutes > 59)
 		return -EINVAL;
 	*ret_minutes = (hours * 60 + minutes) * (*text == '-' ? -1 : 1);
 	return 0;
@@ -70,27 +86,27 @@ static int parse_offset(const char *text, int *ret_minutes)
 
 int instant_parse(const char *text, int64_t *ret_wall)
 {
-	struct tm tm = { 0 };
-	int year, month, end = 0, ms, offset;
-	char separator;
+	struct tm tm = { 0 }, normal;
+	int year, month, ms, offset;
+	time_t seconds;
 
-	if (sscanf(text, "%4d-%2d-%2d%c%2d:%2d:%2d%n", &year, &month, &tm.tm_mday, &separator, &tm.tm_hour,
-		&tm.tm_min, &tm.tm_sec, &end) != 7 ||
-	    end != 19 || strchr("Tt ", separator) == NULL)
+	if (!has_form(text, "dddd-dd-ddTdd:dd:dd") ||
+	    sscanf(text, "%4d-%2d-%2d%*c%2d:%2d:%2d", &year, &month, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+		&tm.tm_sec) != 6)
 		return -EINVAL;
-	for (int i = 0; i < end; i++) /* sscanf takes signs and blanks where RFC 3339 has digits only */
-		if (strchr("-:Tt ", text[i]) == NULL && !isdigit((unsigned char)text[i]))
-			return -EINVAL;
-	if (year < 1970 || month < 1 || month > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
-	    tm.tm_min > 59 || tm.tm_sec > 60)
-		return -EINVAL;
-	text += end;
-	ms = parse_fraction(&text);
-	if (parse_offset(text, &offset) < 0)
+	if (year < 1970 || month < 1 || month > 12 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
 		return -EINVAL;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month - 1;
-	*ret_wall = ((int64_t)timegm(&tm) - (int64_t)offset * 60) * 1000 + ms;
+	normal = tm;
+	seconds = timegm(&normal);
+	if (normal.tm_mday != tm.tm_mday && tm.tm_sec < 60)
+		return -EINVAL; /* a day that the month does not have */
+	text += 19;
+	ms = parse_fraction(&text);
+	if (parse_offset(text, &offset) < 0)
+		return -EINVAL;
+	*ret_wall = ((int64_t)seconds - (int64_t)offset * 60) * 1000 + ms;
 	return 0;
 }
 

@@ -56,7 +56,7 @@ void request_fail(
 	va_start(args, format);
 	vsnprintf(message, sizeof message, format, args);
 	va_end(args);
-	message[utf8_cut(message, strlen(message), sizeof message - 4)] = '\0';
+	utf8_repair(message);
 	send_error(rq->connection, rq->id, code, message, data_key, data);
 }
 

@@ -61,14 +61,21 @@ static bool same_dnd(const struct presence_telephony *a, const struct presence_t
 	return a->dnd->facts.dnd == b->dnd->facts.dnd;
 }
 
+/* Of what is shown of a state that decided. */
+static bool same_facts(const struct raw_state *a, const struct raw_state *b, unsigned which)
+{
+	return a == b || (a != NULL && b != NULL && raw_facts_same(&a->facts, &b->facts, which));
+}
+
 bool presence_equal(const struct presence *a, const struct presence *b)
 {
 	const struct presence_telephony *x = &a->telephony, *y = &b->telephony;
 
 	return a->overall == b->overall && a->rich.source == b->rich.source && x->source == y->source &&
 	    presence_rich_same_value(&a->rich, &b->rich) && presence_telephony_same_value(x, y) &&
-	    same_dnd(x, y) && same_forward(x, y) && raw_state_same_facts(a->rich.winner, b->rich.winner) &&
-	    raw_state_same_facts(x->line, y->line);
+	    same_dnd(x, y) && same_forward(x, y) &&
+	    same_facts(a->rich.winner, b->rich.winner, RAW_RICH_FACTS) &&
+	    same_facts(x->line, y->line, RAW_LINE | RAW_CALLS);
 }
 
 static void write_source(struct buf *b, const struct source_id *source)

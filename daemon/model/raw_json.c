@@ -19,6 +19,7 @@ static int fail(struct parse_error *reterr, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(reterr->text, sizeof reterr->text, format, args);
 	va_end(args);
+	utf8_repair(reterr->text); /* a quoted word may have been cut in the middle of a character */
 	return -EBADMSG;
 }
 
@@ -144,10 +145,10 @@ static int read_calls(const json_t *object, struct raw_line *line, struct parse_
 	const json_t *v = json_object_get(object, "calls");
 	size_t count = json_array_size(v);
 
-	if (v == NULL || json_is_null(v))
+	if (v == NULL)
 		return 0;
-	if (!json_is_array(v) || count > RAW_MAX_CALLS)
-		return fail(reterr, "calls: expected a list of at most %d", RAW_MAX_CALLS);
+	if ((!json_is_array(v) && !json_is_null(v)) || count > RAW_MAX_CALLS)
+		return fail(reterr, "calls: expected a list of at most %d, or null", RAW_MAX_CALLS);
 	for (size_t i = 0; i < count; i++)
 		if (read_call(json_array_get(v, i), &line->calls[i], reterr) < 0)
 			return -EBADMSG;

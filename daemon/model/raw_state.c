@@ -93,36 +93,43 @@ static bool same_calls(const struct raw_facts *a, const struct raw_facts *b)
 	return true;
 }
 
+static bool same_forward(const struct raw_facts *a, const struct raw_facts *b)
+{
+	return a->forwarded == b->forwarded &&
+	    (!a->forwarded ||
+		(a->forward_kind == b->forward_kind && same_text(a->forward_target, b->forward_target)));
+}
+
+bool raw_facts_same(const struct raw_facts *a, const struct raw_facts *b, unsigned which)
+{
+	unsigned known = a->known & which;
+
+	if (known != (b->known & which))
+		return false;
+	if ((known & RAW_AVAILABILITY) != 0 && a->availability != b->availability)
+		return false;
+	if ((known & RAW_ACTIVITY) != 0 && a->activity != b->activity)
+		return false;
+	if ((known & RAW_NOTE) != 0 && !same_text(a->note, b->note))
+		return false;
+	if ((known & RAW_IDLE_SINCE) != 0 && a->idle_since != b->idle_since)
+		return false;
+	if ((known & RAW_LINE) != 0 && a->line != b->line)
+		return false;
+	if ((known & RAW_DND) != 0 && a->dnd != b->dnd)
+		return false;
+	if ((known & RAW_FORWARD) != 0 && !same_forward(a, b))
+		return false;
+	return (known & RAW_CALLS) == 0 || same_calls(a, b);
+}
+
 bool raw_state_same_facts(const struct raw_state *a, const struct raw_state *b)
 {
-	const struct raw_facts *x, *y;
-
-	if (a == b)
-		return true;
 	if (a == NULL || b == NULL)
-		return false;
-	x = &a->facts;
-	y = &b->facts;
-	if (x->domain != y->domain || x->status != y->status || x->known != y->known ||
-	    !same_text(x->why, y->why))
-		return false;
-	if ((x->known & RAW_AVAILABILITY) != 0 && x->availability != y->availability)
-		return false;
-	if ((x->known & RAW_ACTIVITY) != 0 && x->activity != y->activity)
-		return false;
-	if ((x->known & RAW_NOTE) != 0 && !same_text(x->note, y->note))
-		return false;
-	if ((x->known & RAW_IDLE_SINCE) != 0 && x->idle_since != y->idle_since)
-		return false;
-	if ((x->known & RAW_LINE) != 0 && x->line != y->line)
-		return false;
-	if ((x->known & RAW_DND) != 0 && x->dnd != y->dnd)
-		return false;
-	if ((x->known & RAW_FORWARD) != 0 &&
-	    (x->forwarded != y->forwarded || x->forward_kind != y->forward_kind ||
-		!same_text(x->forward_target, y->forward_target)))
-		return false;
-	return (x->known & RAW_CALLS) == 0 || same_calls(x, y);
+		return a == b;
+	return a == b ||
+	    (a->facts.domain == b->facts.domain && a->facts.status == b->facts.status &&
+		same_text(a->facts.why, b->facts.why) && raw_facts_same(&a->facts, &b->facts, ~0u));
 }
 
 /* The length in bytes of the UTF-8 character at p (RFC 3629 section 4), 0 if it is not one. */
@@ -166,6 +173,20 @@ bool utf8_is_valid(const char *text, size_t len)
 		done += n;
 	}
 	return true;
+}
+
+void utf8_repair(char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		size_t n = utf8_char((const unsigned char *)text, left);
+
+		if (n == 0)
+			*text = '?';
+		text += n == 0 ? 1 : n;
+		left -= n == 0 ? 1 : n;
+	}
 }
 
 size_t utf8_cut(const char *text, size_t len, size_t max)

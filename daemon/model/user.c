@@ -93,7 +93,9 @@ static const char *check_text(const char *what, const char *text, size_t max, ch
 		return buf;
 	}
 	for (size_t i = 0; i < len; i++) {
-		if (iscntrl((unsigned char)text[i])) {
+		/* U+0080 to U+009F are control characters too */
+		if (iscntrl((unsigned char)text[i]) ||
+		    ((unsigned char)text[i] == 0xc2 && (unsigned char)text[i + 1] < 0xa0)) {
 			snprintf(buf, size, "%s holds a control character", what);
 			return buf;
 		}
@@ -109,7 +111,7 @@ static bool count_entry(void *arg, const char *entry, size_t len)
 	return true;
 }
 
-const char *user_columns_check(const struct user_columns *c, char *buf, size_t size)
+static const char *check_columns(const struct user_columns *c, char *buf, size_t size)
 {
 	const char *id = c->values[USER_ID];
 	size_t groups = 0;
@@ -143,6 +145,15 @@ const char *user_columns_check(const struct user_columns *c, char *buf, size_t s
 		return buf;
 	}
 	return NULL;
+}
+
+const char *user_columns_check(const struct user_columns *c, char *buf, size_t size)
+{
+	const char *wrong = check_columns(c, buf, size);
+
+	if (wrong != NULL)
+		utf8_repair(buf);
+	return wrong;
 }
 
 const char *user_field(const struct user_fields *f, enum user_column column)

@@ -37,8 +37,8 @@ static void on_unwatch(void *owner, const char *address, enum domain domain)
 	(void)on_watch(owner, address, domain);
 }
 
-static bool on_address(void *owner, const struct user_fields *user, enum domain domain, char *buf,
-		       size_t size)
+static bool on_address(
+    void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size)
 {
 	(void)domain;
 	return user_address(user, USER_ID, owner, buf, size);
@@ -51,10 +51,10 @@ static bool on_demanded(void *arg, const struct user *user)
 }
 
 static const struct aggregator_host host = { .watch = on_watch,
-					     .unwatch = on_unwatch,
-					     .verify = on_unwatch,
-					     .address = on_address,
-					     .demanded = on_demanded };
+	.unwatch = on_unwatch,
+	.verify = on_unwatch,
+	.address = on_address,
+	.demanded = on_demanded };
 
 static void on_user(void *arg, struct user *user)
 {
@@ -62,8 +62,8 @@ static void on_user(void *arg, struct user *user)
 	(void)user;
 }
 
-static void on_change(void *arg, struct user *user, const struct user_fields *old, const char *const *left,
-		      size_t left_count)
+static void on_change(
+    void *arg, struct user *user, const struct user_fields *old, const char *const *left, size_t left_count)
 {
 	(void)old;
 	(void)left;
@@ -93,10 +93,11 @@ static void add_users(struct core *c)
 	for (size_t i = 0; i < c->users; i++) {
 		snprintf(c->ids[i], sizeof c->ids[i], "u%06zu", i);
 		snprintf(name, sizeof name, "Person Number %zu", i);
-		if (directory_set(c->d, user_fields_new(&(struct user_columns){
-					    .values = { [USER_ID] = c->ids[i],
-							[USER_NAME] = name,
-							[USER_EXTENSION] = c->ids[i] + 1 } })) < 0)
+		if (directory_set(c->d,
+			user_fields_new(&(struct user_columns){ .values = { [USER_ID] = c->ids[i],
+								    [USER_NAME] = name,
+								    [USER_EXTENSION] = c->ids[i] + 1 } })) <
+		    0)
 			die("directory_set");
 	}
 }
@@ -109,8 +110,8 @@ static void know_users(struct core *c)
 	run_all(c);
 }
 
-static struct agg_source *add_source(struct core *c, const char *name, enum technology technology,
-				     int position, enum domain domain)
+static struct agg_source *add_source(
+    struct core *c, const char *name, enum technology technology, int position, enum domain domain)
 {
 	struct agg_source *s =
 	    aggregator_add_source(c->a, name, technology, position, 1u << domain, (void *)(uintptr_t)name);
@@ -125,18 +126,18 @@ static void say_both(struct core *c, const char *address, size_t round)
 {
 	bool busy = round % 2 == 1;
 	const struct raw_call call = { .state = CALL_STATE_CONNECTED,
-				       .direction = DIRECTION_IN,
-				       .peer = "+442070846845",
-				       .name = "A. Caller" };
+		.direction = DIRECTION_IN,
+		.peer = "+442070846845",
+		.name = "A. Caller" };
 	const struct raw_facts rich = { .domain = DOMAIN_RICH,
-					.known = RAW_AVAILABILITY | RAW_NOTE,
-					.availability = busy ? AVAILABILITY_BUSY : AVAILABILITY_AVAILABLE,
-					.note = busy ? "Board room" : NULL };
+		.known = RAW_AVAILABILITY | RAW_NOTE,
+		.availability = busy ? AVAILABILITY_BUSY : AVAILABILITY_AVAILABLE,
+		.note = busy ? "Board room" : NULL };
 	const struct raw_facts line = { .domain = DOMAIN_TELEPHONY,
-					.known = RAW_LINE | RAW_DND | RAW_CALLS,
-					.line = busy ? LINE_BUSY : LINE_IDLE,
-					.call_count = busy,
-					.calls = &call };
+		.known = RAW_LINE | RAW_DND | RAW_CALLS,
+		.line = busy ? LINE_BUSY : LINE_IDLE,
+		.call_count = busy,
+		.calls = &call };
 
 	if (aggregator_raw_state(c->a, c->rich, address, &rich, c->now) < 0 ||
 	    aggregator_raw_state(c->a, c->telephony, address, &line, c->now) < 0)
@@ -176,9 +177,9 @@ static void measure_time(struct core *c, size_t rounds)
 		say_all(c, r);
 	aggregator_stats(c->a, &after);
 	printf(",\"change_ns\":%.0f,\"composition_ns\":%.0f,\"compositions\":%llu,\"changes_per_s\":%.0f",
-	       per(c->taking_ns, states), per(c->composing_ns, after.composed - before.composed),
-	       (unsigned long long)(after.composed - before.composed),
-	       (double)states / ((double)(c->taking_ns + c->composing_ns) / 1e9));
+	    per(c->taking_ns, states), per(c->composing_ns, after.composed - before.composed),
+	    (unsigned long long)(after.composed - before.composed),
+	    (double)states / ((double)(c->taking_ns + c->composing_ns) / 1e9));
 
 	aggregator_stats(c->a, &before);
 	c->taking_ns = c->composing_ns = 0;
@@ -186,8 +187,8 @@ static void measure_time(struct core *c, size_t rounds)
 		say_all(c, rounds + 1); /* the same again and again */
 	aggregator_stats(c->a, &after);
 	printf(",\"repetition_ns\":%.0f,\"repetition_compositions\":%llu,\"repetitions_per_s\":%.0f",
-	       per(c->taking_ns, states), (unsigned long long)(after.composed - before.composed),
-	       (double)states / ((double)(c->taking_ns + c->composing_ns) / 1e9));
+	    per(c->taking_ns, states), (unsigned long long)(after.composed - before.composed),
+	    (double)states / ((double)(c->taking_ns + c->composing_ns) / 1e9));
 }
 
 int main(int argc, char **argv)
@@ -195,11 +196,11 @@ int main(int argc, char **argv)
 	static char *order[] = { "sip", "tapi" };
 	const struct aggregator_settings settings = {
 		.rules = { .rich_winning = "sip",
-			   .rich_order = order,
-			   .rich_order_count = 2,
-			   .telephony_order = order,
-			   .telephony_order_count = 2,
-			   .numbers = { .extension_digits = 6 } },
+		    .rich_order = order,
+		    .rich_order_count = 2,
+		    .telephony_order = order,
+		    .telephony_order_count = 2,
+		    .numbers = { .extension_digits = 6 } },
 		.hold = 15000,
 		.resync_limit = 300000,
 		.verify_requesting = 3600000,

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  * latency FEED CONSOLE USERS RATE COUNT. One console subscribes to everybody; COUNT lines at RATE a second
- * change u000000, u000001, ... in turn, each with a note "~NUMBER~" that the notification carries back.
+ * change u000000, u000001, ... in turn, each with a note "~NUMBER~PID" that the notification carries back.
  */
 #include <poll.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 #include "tests/bench/bench.h"
 
 #define READ_BYTES (1024 * 1024)
-#define GIVE_UP_NS (60 * NS_PER_SECOND)
+#define GIVE_UP_NS (20 * NS_PER_SECOND)
 
 static const char subscribe[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"presence.subscribe\","
 				"\"params\":{\"all\":true,\"demand\":false}}\n";
@@ -22,7 +22,7 @@ struct latency {
 	struct buf in; /* an unfinished line */
 	int64_t *sent, *took;
 	size_t count, arrived;
-	bool synced, warm;
+	bool synced, warm, last;
 };
 
 static int by_time(const void *a, const void *b)
@@ -49,6 +49,7 @@ static void take_line(struct latency *l, const char *line, int64_t now)
 	if (i < l->count && l->sent[i] != 0 && l->took[i] == 0) {
 		l->took[i] = now - l->sent[i];
 		l->arrived++;
+		l->last = i + 1 == l->count;
 	}
 }
 
@@ -87,9 +88,9 @@ static void say(const struct latency *l, size_t user, const char *note)
 {
 	char line[256];
 	int n = snprintf(line, sizeof line,
-			 "{\"address\":\"u%06zu\",\"domain\":\"rich\",\"availability\":\"busy\","
-			 "\"note\":\"%s\"}\n",
-			 user, note);
+	    "{\"address\":\"u%06zu\",\"domain\":\"rich\",\"availability\":\"busy\","
+	    "\"note\":\"%s\"}\n",
+	    user, note);
 
 	if (write(l->feed, line, (size_t)n) != n)
 		die("write");
@@ -104,20 +105,19 @@ static void wait_for(struct latency *l, const bool *done, const char *what)
 
 static void measure(struct latency *l, size_t users, size_t rate)
 {
-	int64_t began = now_ns(), end;
-	char note[32];
+	int64_t began = now_ns();
+	char note[64];
 
 	for (size_t i = 0; i < l->count; i++) {
 		int64_t due = began + (int64_t)(i * (size_t)NS_PER_SECOND / rate);
 
 		while (now_ns() < due)
 			receive(l, due);
-		snprintf(note, sizeof note, "~%zu~", i);
+		snprintf(note, sizeof note, "~%zu~%d", i, (int)getpid()); /* new in each run */
 		l->sent[i] = now_ns();
 		say(l, i % users, note);
 	}
-	for (end = now_ns() + GIVE_UP_NS; l->arrived < l->count && now_ns() < end;)
-		receive(l, end);
+	wait_for(l, &l->last, "the last change did not arrive within 20 seconds");
 }
 
 int main(int argc, char **argv)
@@ -135,14 +135,14 @@ int main(int argc, char **argv)
 	if (write(l.feed, "{\"resync\":\"resumed\"}\n", 21) != 21 ||
 	    write(l.console, subscribe, sizeof subscribe - 1) != sizeof subscribe - 1)
 		die("write");
-	wait_for(&l, &l.synced, "no synchronisation within a minute");
+	wait_for(&l, &l.synced, "no synchronisation within 20 seconds");
 	say(&l, 0, "~w~"); /* composed after all that the connection of the feed made dirty */
-	wait_for(&l, &l.warm, "no answer within a minute");
+	wait_for(&l, &l.warm, "no answer within 20 seconds");
 	measure(&l, strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
-	if (l.arrived < l.count)
-		die("not every change arrived");
-	qsort(l.took, l.count, sizeof *l.took, by_time);
-	printf("{\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n", (double)l.took[l.count / 2] / 1e3,
-	       (double)l.took[l.count * 99 / 100] / 1e3, (double)l.took[l.count - 1] / 1e3);
+	qsort(l.took, l.count, sizeof *l.took, by_time); /* those that a newer one overtook are 0, in front */
+	l.took += l.count - l.arrived;
+	printf("{\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"overtaken\":%zu}\n",
+	    (double)l.took[l.arrived / 2] / 1e3, (double)l.took[l.arrived * 99 / 100] / 1e3,
+	    (double)l.took[l.arrived - 1] / 1e3, l.count - l.arrived);
 	return 0;
 }

@@ -40,7 +40,7 @@ static double cpu_seconds(void)
 
 	getrusage(RUSAGE_SELF, &u);
 	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static struct reader *connect_all(const char *path, size_t count, const char *request, int epoll)
@@ -97,8 +97,8 @@ int main(int argc, char **argv)
 			if (at_end < count)
 				continue;
 			printf("{\"messages\":%llu,\"bytes\":%llu,\"ns\":%lld,\"cpu_s\":%.3f}\n",
-			       (unsigned long long)messages, (unsigned long long)bytes, (long long)now_ns(),
-			       cpu_seconds());
+			    (unsigned long long)messages, (unsigned long long)bytes, (long long)now_ns(),
+			    cpu_seconds());
 			fflush(stdout);
 			messages = bytes = at_end = 0;
 			round++;

@@ -73,8 +73,8 @@ class Office:
                               (emma, self.fault), (farid, self.idle)):
             self.play(spell(person))
         self.play(self.call())
-        self.play(self.repeat(0.6, 2.0, lambda: self.call()))
-        self.play(self.repeat(1.5, 4.0, self.spell))
+        self.play(self.repeat(1.0, 3.0, self.call))
+        self.play(self.repeat(1.0, 3.0, self.spell))
 
     def repeat(self, least, most, story):
         while True:

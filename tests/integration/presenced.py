@@ -166,11 +166,12 @@ class Daemon:
         until(self.listens, f"a presenced at {self.folder}")
 
     def listens(self):
-        """Whether a console can connect; the process must not have ended."""
+        """Whether consoles can connect; the process must not have ended."""
         if self.process.poll() is not None:
             raise AssertionError(f"presenced ended with {self.process.returncode}:\n{self.log_text()}")
         try:
-            connect(self.folder / self.config["console"][0]["socket"]).close()
+            for console in self.config["console"]:
+                connect(self.folder / console["socket"]).close()
         except (FileNotFoundError, ConnectionRefusedError):
             return False
         return True

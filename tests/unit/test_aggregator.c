@@ -4,8 +4,7 @@
 
 #include <errno.h>
 
-/* --- demand
- * ----------------------------------------------------------------------------------------------------- */
+/* --- demand -------------------------------------------------------------------------------------- */
 
 static void nobody_asks_nothing_is_watched(void **state)
 {
@@ -177,8 +176,7 @@ static void demand_that_ends_inside_published_or_settled_is_seen(void **state)
 	}
 }
 
-/* --- addresses
- * -------------------------------------------------------------------------------------------------- */
+/* --- addresses ----------------------------------------------------------------------------------- */
 
 static void users_on_one_address_share_one_watch(void **state)
 {
@@ -317,8 +315,7 @@ static void user_who_joins_the_group_of_a_source_is_watched_there(void **state)
 	world_free(w);
 }
 
-/* --- sources that come and go
- * ------------------------------------------------------------------------------------ */
+/* --- sources that come and go -------------------------------------------------------------------- */
 
 static void added_source_is_offered_the_users_who_are_wanted(void **state)
 {
@@ -438,8 +435,7 @@ static void new_rules_compose_everybody_again(void **state)
 	world_free(w);
 }
 
-/* --- publication
- * ------------------------------------------------------------------------------------------------- */
+/* --- publication --------------------------------------------------------------------------------- */
 
 static uint64_t seq_of(struct world *w, const char *id)
 {
@@ -623,8 +619,7 @@ static void settled_when_nothing_is_requesting(void **state)
 	world_free(w);
 }
 
-/* --- since
- * ------------------------------------------------------------------------------------------------------- */
+/* --- since --------------------------------------------------------------------------------------- */
 
 static int64_t rich_since(struct world *w)
 {
@@ -728,8 +723,7 @@ static void since_of_a_stale_half_is_the_loss(void **state)
 	world_free(w);
 }
 
-/* --- users in the log
- * -------------------------------------------------------------------------------------------- */
+/* --- users in the log ---------------------------------------------------------------------------- */
 
 static void log_holds_one_entry_per_user_at_the_last_change(void **state)
 {
@@ -868,8 +862,7 @@ static void own_voicemail_number_decides_the_mode(void **state)
 	world_free(w);
 }
 
-/* --- explain and counters
- * ---------------------------------------------------------------------------------------- */
+/* --- explain and counters ------------------------------------------------------------------------ */
 
 static void note_row(void *arg, const struct aggregator_state_row *row)
 {

@@ -81,8 +81,7 @@ static void remember_asked(
 	l->asked_count++;
 }
 
-/* --- what may happen
- * ------------------------------------------------------------------------------------------- */
+/* --- what may happen ----------------------------------------------------------------------------- */
 
 static size_t random_source(struct life *l)
 {
@@ -276,8 +275,7 @@ static void work_a_little(struct life *l)
 	l->w->may_call = false;
 }
 
-/* --- what must be true at rest
- * ----------------------------------------------------------------------------------- */
+/* --- what must be true at rest ------------------------------------------------------------------- */
 
 struct fresh {
 	struct rules_state states[DOMAIN_COUNT][16];
@@ -464,8 +462,7 @@ static void check(struct life *l)
 		check_reader(l);
 }
 
-/* --- lives
- * ------------------------------------------------------------------------------------------------------- */
+/* --- lives --------------------------------------------------------------------------------------- */
 
 static struct life *life_new(void)
 {

@@ -24,8 +24,7 @@ static struct world *world_on_the_phone(void)
 #define STALE "busy | ok available | stale busy busy"
 #define GONE  "available | ok available | error - -"
 
-/* --- loss and hold
- * ---------------------------------------------------------------------------------------------- */
+/* --- loss and hold ------------------------------------------------------------------------------- */
 
 static void before_the_first_word_of_a_source_everything_is_requesting(void **state)
 {
@@ -160,8 +159,7 @@ static void status_says_since_when(void **state)
 	world_free(w);
 }
 
-/* --- coming back
- * ------------------------------------------------------------------------------------------------ */
+/* --- coming back --------------------------------------------------------------------------------- */
 
 static void resumed_makes_stale_states_good_again(void **state)
 {
@@ -451,8 +449,7 @@ static void user_watched_in_the_middle_of_a_resync_is_requesting(void **state)
 	world_free(w);
 }
 
-/* --- raw states
- * ------------------------------------------------------------------------------------------------- */
+/* --- raw states ---------------------------------------------------------------------------------- */
 
 static void facts_that_fail_the_check_are_refused(void **state)
 {

@@ -16,8 +16,7 @@ static struct world *world_with_a_line(void)
 	return w;
 }
 
-/* --- when
- * ------------------------------------------------------------------------------------------------------- */
+/* --- when ---------------------------------------------------------------------------------------- */
 
 static void state_is_proved_again_by_what_it_says(void **state)
 {
@@ -122,8 +121,7 @@ static void nothing_is_asked_of_a_source_that_is_away(void **state)
 	world_free(w);
 }
 
-/* --- the answer
- * ------------------------------------------------------------------------------------------------- */
+/* --- the answer ---------------------------------------------------------------------------------- */
 
 static void answer_is_believed_and_only_a_change_is_a_correction(void **state)
 {
@@ -243,8 +241,7 @@ static void bound_of_a_wrong_lamp_follows_from_the_settings(void **state)
 	world_free(w);
 }
 
-/* --- the rate
- * --------------------------------------------------------------------------------------------------- */
+/* --- the rate ------------------------------------------------------------------------------------ */
 
 #define MANY 100
 

@@ -213,8 +213,7 @@ static void empty_sync_removes_everybody_and_the_next_one_counts_anew(void **sta
 	assert_int_equal(summary.removed, 0);
 }
 
-/* --- random
- * ------------------------------------------------------------------------------------------------------ */
+/* --- random -------------------------------------------------------------------------------------- */
 
 #define USERS  30
 #define GROUPS 12

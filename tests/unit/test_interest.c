@@ -71,8 +71,7 @@ static void assert_changed_at(const char *expected, const char *file, int line)
 }
 #define assert_changed(expected) assert_changed_at(expected, __FILE__, __LINE__)
 
-/* --- demand
- * ------------------------------------------------------------------------------------------------------ */
+/* --- demand -------------------------------------------------------------------------------------- */
 
 static void first_reader_makes_demand_and_last_one_ends_it(void **state)
 {
@@ -207,8 +206,7 @@ static void name_longer_than_any_can_be_is_nobody(void **state)
 	reader_done(&r);
 }
 
-/* --- waking up
- * --------------------------------------------------------------------------------------------------- */
+/* --- waking up ----------------------------------------------------------------------------------- */
 
 static void only_interested_readers_wake_up(void **state)
 {
@@ -345,8 +343,7 @@ static void size_is_about_what_is_visited(void **state)
 	reader_done(&r);
 }
 
-/* --- random
- * ------------------------------------------------------------------------------------------------------ */
+/* --- random -------------------------------------------------------------------------------------- */
 
 #define READERS 12
 #define USERS	15

@@ -1,5 +1,5 @@
-/* test_presence.c: when two presences are published alike, and what stands in the JSON with and without
- * `calls`. SPDX-License-Identifier: MIT */
+/* test_presence.c: when two presences are published alike; their JSON with and without permission `calls`.
+ * SPDX-License-Identifier: MIT */
 #include "tests/unit/helpers.h"
 
 #include "daemon/model/presence.h"

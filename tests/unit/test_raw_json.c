@@ -19,8 +19,7 @@ static json_t *json(const char *text)
 	return value;
 }
 
-/* --- errors
- * ------------------------------------------------------------------------------------------------------ */
+/* --- errors -------------------------------------------------------------------------------------- */
 
 #define RICH	  "\"user\":\"a\",\"domain\":\"rich\""
 #define TELEPHONY "\"user\":\"a\",\"domain\":\"telephony\""
@@ -173,8 +172,7 @@ static void texts_have_limits(void **state)
 	}
 }
 
-/* --- values
- * ------------------------------------------------------------------------------------------------------ */
+/* --- values -------------------------------------------------------------------------------------- */
 
 static void parse(const char *text, struct raw_line *line, json_t **ret)
 {
@@ -260,8 +258,7 @@ static void line_of_the_design_is_read(void **state)
 	json_decref(value);
 }
 
-/* --- the way back
- * ------------------------------------------------------------------------------------------------ */
+/* --- the way back -------------------------------------------------------------------------------- */
 
 static const char *random_text(char *buf)
 {
@@ -296,12 +293,13 @@ static void random_facts(struct raw_facts *f, struct raw_call *calls, char (*tex
 	}
 	f->calls = calls;
 	f->call_count = (f->known & RAW_CALLS) == 0 ? 0 : (uint8_t)random_below(RAW_MAX_CALLS + 1);
-	for (size_t i = 0; i < f->call_count; i++)
+	for (size_t i = 0; i < f->call_count; i++) {
 		calls[i] = (struct raw_call){ .state = (int8_t)random_below(CALL_STATE_COUNT),
 			.direction = (int8_t)((int)random_below(DIRECTION_COUNT + 1) - 1),
-			.peer = random_text(*texts++),
-			.name = random_text(*texts++),
 			.since = (int64_t)random_below(2000000000000) };
+		calls[i].peer = random_text(*texts++);
+		calls[i].name = random_text(*texts++);
+	}
 	f->why = random_text(*texts++);
 	f->at = (int64_t)random_below(2000000000000);
 	f->observed_at = (int64_t)random_below(2000000000000);

@@ -36,8 +36,7 @@ static struct source_id cups = { (char[]){ "cups" }, TECHNOLOGY_SIP, 0, 0, 0 },
 			pbx2 = { (char[]){ "pbx2" }, TECHNOLOGY_SIP, 4, 0, 0 };
 static struct source_id *const sources[] = { &cups, &imp, &bw, &sw, &pbx2 };
 
-/* --- the corpus
- * -------------------------------------------------------------------------------------------------- */
+/* --- the corpus ---------------------------------------------------------------------------------- */
 
 struct input {
 	const struct raw_state *raws[16];
@@ -159,8 +158,7 @@ static void verdicts_of_the_corpus(void **state)
 	assert_true(count > 40);
 }
 
-/* --- ranks
- * ------------------------------------------------------------------------------------------------------- */
+/* --- ranks --------------------------------------------------------------------------------------- */
 
 static void assert_ranked(bool rich, struct source_id *const *order, size_t count)
 {
@@ -213,8 +211,7 @@ static void winning_may_be_a_name_or_nobody(void **state)
 	assert_ranked(true, by_position, COUNT_OF(by_position));
 }
 
-/* --- halves without a word
- * --------------------------------------------------------------------------------------- */
+/* --- halves without a word ----------------------------------------------------------------------- */
 
 static int status_of_rich(const int8_t *statuses, size_t count)
 {
@@ -291,8 +288,7 @@ static void stale_state_keeps_its_rank_and_an_error_loses_it(void **state)
 	done(&in);
 }
 
-/* --- switches and trace
- * ------------------------------------------------------------------------------------------ */
+/* --- switches and trace -------------------------------------------------------------------------- */
 
 static int overall_of(const struct rules *rules, int availability, int activity, int line)
 {

@@ -1,5 +1,5 @@
-/* world.h: an aggregator in virtual time with a fake host that writes down, and judges, what it is asked to
- * do. SPDX-License-Identifier: MIT */
+/* world.h: an aggregator in virtual time; a fake host writes down, and judges, what it is asked to do.
+ * SPDX-License-Identifier: MIT */
 #ifndef PRESENCED_TESTS_WORLD_H
 #define PRESENCED_TESTS_WORLD_H
 
@@ -57,8 +57,7 @@ struct world {
 
 static struct world *the_world; /* the owner of a source is the source */
 
-/* --- the fake host
- * --------------------------------------------------------------------------------------------- */
+/* --- the fake host ------------------------------------------------------------------------------- */
 
 static inline struct open_watch *open_watch_find(
     struct world *w, const struct fake_source *s, const char *address, enum domain domain)
@@ -203,8 +202,7 @@ static inline void host_settled(void *arg, struct user *user)
 static const struct aggregator_host fake_host = { host_watch, host_unwatch, host_verify, host_address,
 	host_demanded, host_published, host_arrived, host_watched, host_settled };
 
-/* --- the directory tells the aggregator
- * ------------------------------------------------------------------------ */
+/* --- the directory tells the aggregator ---------------------------------------------------------- */
 
 static inline void on_added(void *arg, struct user *user)
 {
@@ -232,8 +230,7 @@ static inline void on_removed(void *arg, struct user *user)
 
 static const struct directory_observer to_aggregator = { on_added, on_changed, on_removed };
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------- */
 
 static char *default_rich_order[] = { "sip", "msteams", "sfb", "webex", "xmpp", "broadworks", "tapi",
 	"calendar" };
@@ -320,8 +317,7 @@ static inline void world_free(struct world *w)
 	the_world = NULL;
 }
 
-/* --- doing
- * ------------------------------------------------------------------------------------------------------ */
+/* --- doing --------------------------------------------------------------------------------------- */
 
 /* All that is due now, in turns of `budget`. */
 static inline void run_in_turns(struct world *w, size_t budget)
@@ -442,8 +438,7 @@ static inline int say_status(
 	return say_facts(w, s, address, domain, .status = (int8_t)status);
 }
 
-/* --- seeing
- * ----------------------------------------------------------------------------------------------------- */
+/* --- seeing -------------------------------------------------------------------------------------- */
 
 static inline const char *word_or_dash(const struct vocab *v, int value)
 {
@@ -521,8 +516,7 @@ static inline struct aggregator_state_row explain_row(
 	return e.row;
 }
 
-/* --- people
- * ----------------------------------------------------------------------------------------------------- */
+/* --- people -------------------------------------------------------------------------------------- */
 
 /* A user with every address: sip:ID@x, ID@im, the extension. */
 static inline void add_user(struct world *w, const char *id, const char *groups, const char *extension)
