@@ -32,12 +32,10 @@ struct client *client_open(const char *path)
 		return NULL;
 	c->fd = unix_socket_connect(path);
 	if (c->fd < 0) {
-		fprintf(stderr, "presencectl: presenced cannot be reached at %s: %s%s.\n", path,
-		    strerror(-c->fd),
-		    c->fd == -ENOENT || c->fd == -ECONNREFUSED ?
-			"; is it running? (systemctl status presenced)" :
-			c->fd == -EACCES ? "; this account is not in the socket's group" :
-					   "");
+		fprintf(stderr, "presencectl: presenced cannot be reached at %s: %s%s.\n", path, strerror(-c->fd),
+		    c->fd == -ENOENT || c->fd == -ECONNREFUSED ? "; is it running? (systemctl status presenced)" :
+			c->fd == -EACCES		       ? "; this account is not in the socket's group" :
+								 "");
 		free(c);
 		return NULL;
 	}
@@ -99,10 +97,7 @@ static int read_more(struct client *c, int64_t deadline)
 		c->in.len -= c->taken;
 		c->taken = 0;
 	}
-	ready = poll(&p, 1,
-	    deadline == INSTANT_NEVER ? -1 :
-		wait < 0	      ? 0 :
-					(int)(wait > 1000000 ? 1000000 : wait));
+	ready = poll(&p, 1, deadline == INSTANT_NEVER ? -1 : wait < 0 ? 0 : (int)(wait > 1000000 ? 1000000 : wait));
 	if (ready == 0)
 		return 0;
 	if (ready < 0)
@@ -128,8 +123,8 @@ static json_t *next_value(struct client *c, int64_t deadline, int *ret_ended)
 
 static int send_request(struct client *c, const char *method, json_t *params)
 {
-	json_t *request = json_pack("{s:s, s:I, s:s, s:o*}", "jsonrpc", "2.0", "id", ++c->last_id, "method",
-	    method, "params", params);
+	json_t *request = json_pack(
+	    "{s:s, s:I, s:s, s:o*}", "jsonrpc", "2.0", "id", ++c->last_id, "method", method, "params", params);
 	char *text = json_dumps(request, JSON_COMPACT);
 	int r = text == NULL ? -ENOMEM : send_all(c, text, strlen(text));
 

@@ -160,11 +160,9 @@ static int take(struct composer *c, const json_t *value, struct parse_error *err
 	return keep(p, source, &line.facts);
 }
 
-/* --- composing
- * ---------------------------------------------------------------------------------------------------- */
+/* --- composing ----------------------------------------------------------------------------------- */
 
-/* Freshness without a clock: a stale state is believed for hold after it was said, a valid one until its end.
- */
+/* Freshness without a clock: a stale state is believed for hold after it was said, a valid one until its end. */
 static enum state_status status_at(const struct composer *c, const struct raw_state *raw)
 {
 	const struct raw_facts *f = &raw->facts;
@@ -197,9 +195,7 @@ static void set_since(struct presence *p)
 	const struct presence_telephony *t = &p->telephony;
 
 	p->rich.since = became(p->rich.winner);
-	p->telephony.since = became(t->mode == MODE_DND ? t->dnd :
-		t->forward_kind >= 0			? t->forward :
-							  t->line);
+	p->telephony.since = became(t->mode == MODE_DND ? t->dnd : t->forward_kind >= 0 ? t->forward : t->line);
 }
 
 static void print_person(const struct composer *c, const struct person *p)
@@ -215,9 +211,8 @@ static void print_person(const struct composer *c, const struct person *p)
 	if (states == NULL)
 		return;
 	for (int d = 0; d < DOMAIN_COUNT; d++) {
-		in.halves[d] = (struct rules_half){
-			.states = next, .count = p->count[d], .without = (int8_t)without_lines(c, d)
-		};
+		in.halves[d] =
+		    (struct rules_half){ .states = next, .count = p->count[d], .without = (int8_t)without_lines(c, d) };
 		for (size_t i = 0; i < p->count[d]; i++)
 			*next++ = (struct rules_state){ .source = p->said[d][i].source,
 				.raw = p->said[d][i].raw,
@@ -235,8 +230,7 @@ static void print_person(const struct composer *c, const struct person *p)
 	free(states);
 }
 
-/* --- the command
- * -------------------------------------------------------------------------------------------------- */
+/* --- the command --------------------------------------------------------------------------------- */
 
 static int keep_mailbox(void *arg, struct user_fields *fields)
 {

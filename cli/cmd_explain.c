@@ -46,8 +46,7 @@ static void print_demand(const json_t *demand)
 		const json_t *d = json_array_get(demand, i);
 
 		if (strcmp(text_of(d, "by"), "console") == 0)
-			printf("  a console, process %" JSON_INTEGER_FORMAT
-			       " of account %" JSON_INTEGER_FORMAT "\n",
+			printf("  a console, process %" JSON_INTEGER_FORMAT " of account %" JSON_INTEGER_FORMAT "\n",
 			    json_integer_value(json_object_get(d, "pid")),
 			    json_integer_value(json_object_get(d, "uid")));
 		else if (strcmp(text_of(d, "by"), "always") == 0)

@@ -25,8 +25,7 @@ static bool has_word(const json_t *half, const char *word)
 
 static bool passes(const struct filter *f, const json_t *presence)
 {
-	const json_t *rich = json_object_get(presence, "rich"),
-		     *telephony = json_object_get(presence, "telephony");
+	const json_t *rich = json_object_get(presence, "rich"), *telephony = json_object_get(presence, "telephony");
 
 	if (f->rich != NULL && !has_word(rich, f->rich))
 		return false;
@@ -47,8 +46,8 @@ static void add_row(struct table *t, const json_t *presence, const char *name)
 	describe_rich(json_object_get(presence, "rich"), &rich);
 	describe_telephony(json_object_get(presence, "telephony"), &telephony);
 	table_row(t,
-	    (const char *const[]){ text_of(presence, "user"), name, text_of(presence, "overall"),
-		buf_text(&rich), buf_text(&telephony) });
+	    (const char *const[]){
+		text_of(presence, "user"), name, text_of(presence, "overall"), buf_text(&rich), buf_text(&telephony) });
 	buf_done(&rich);
 	buf_done(&telephony);
 }
@@ -165,8 +164,8 @@ int cmd_get(const struct ctl *ctl, int argc, char **argv)
 	unknown = json_object_get(result, "unknown");
 	print_presences(ctl, json_object_get(result, "presences"));
 	for (size_t i = 0; i < json_array_size(unknown); i++)
-		fprintf(stderr, "presencectl: There is no user \"%s\".\n",
-		    json_string_value(json_array_get(unknown, i)));
+		fprintf(
+		    stderr, "presencectl: There is no user \"%s\".\n", json_string_value(json_array_get(unknown, i)));
 	status = result == NULL || json_array_size(unknown) > 0 ? EXIT_NO : EXIT_FINE;
 	json_decref(result);
 	client_close(c);

@@ -23,8 +23,7 @@ static int record(struct client *c, FILE *out)
 		}
 		json_decref(n);
 		if (ferror(out)) {
-			fprintf(
-			    stderr, "presencectl: The recording cannot be written: %s.\n", strerror(errno));
+			fprintf(stderr, "presencectl: The recording cannot be written: %s.\n", strerror(errno));
 			return EXIT_NO;
 		}
 	}

@@ -21,7 +21,7 @@ struct replayed {
 	char *name;
 	struct agg_source *agg;
 	const struct config_source *config; /* NULL: not configured; an address is a user's id */
-	bool told; /* its status was recorded; else it is taken for up from its first word */
+	bool told;			    /* its status was recorded; else it is taken for up from its first word */
 };
 
 struct replay {
@@ -37,8 +37,7 @@ struct replay {
 	struct instant now;
 };
 
-/* --- the aggregator's world
- * ---------------------------------------------------------------------------------------- */
+/* --- the aggregator's world ---------------------------------------------------------------------- */
 
 static int no_watch(void *owner, const char *address, enum domain domain)
 {
@@ -53,8 +52,7 @@ static void nothing(void *owner, const char *address, enum domain domain)
 	(void)no_watch(owner, address, domain);
 }
 
-static bool address_of(
-    void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size)
+static bool address_of(void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size)
 {
 	const struct replayed *r = owner;
 
@@ -106,8 +104,7 @@ static void on_removed(void *arg, struct user *user)
 
 static const struct directory_observer observer = { on_added, on_changed, on_removed };
 
-/* --- output
- * -------------------------------------------------------------------------------------------------------- */
+/* --- output -------------------------------------------------------------------------------------- */
 
 static void print_user(struct replay *r, const struct user *user)
 {
@@ -161,9 +158,7 @@ static void advance(struct replay *r, int64_t wall)
 		r->now = (struct instant){ wall, wall };
 }
 
-/* --- lines
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- lines --------------------------------------------------------------------------------------- */
 
 static struct replayed *source_of(struct replay *r, const char *name, int technology)
 {
@@ -181,8 +176,7 @@ static struct replayed *source_of(struct replay *r, const char *name, int techno
 	s->name = strdup(name);
 	s->config = config;
 	s->agg = aggregator_add_source(r->aggregator, name,
-	    config != NULL ? config->technology :
-			     (enum technology)(technology < 0 ? TECHNOLOGY_TAPI : technology),
+	    config != NULL ? config->technology : (enum technology)(technology < 0 ? TECHNOLOGY_TAPI : technology),
 	    config != NULL ? config->position : (int)(r->config->source_count + r->source_count),
 	    1u << DOMAIN_RICH | 1u << DOMAIN_TELEPHONY, s);
 	r->sources[r->source_count++] = s;
@@ -204,8 +198,8 @@ static unsigned domains_of(const json_t *value)
 
 static void take_status(struct replay *r, const json_t *value)
 {
-	struct replayed *s = source_of(
-	    r, text_of(value, "source"), vocab_find(&vocab_technology, text_of(value, "technology")));
+	struct replayed *s =
+	    source_of(r, text_of(value, "source"), vocab_find(&vocab_technology, text_of(value, "technology")));
 	int status = vocab_find(&vocab_source_status, text_of(value, "source_status"));
 
 	s->told = true;
@@ -216,8 +210,8 @@ static void take_status(struct replay *r, const json_t *value)
 
 static void take_resync(struct replay *r, const json_t *value)
 {
-	struct replayed *s = source_of(
-	    r, text_of(value, "source"), vocab_find(&vocab_technology, text_of(value, "technology")));
+	struct replayed *s =
+	    source_of(r, text_of(value, "source"), vocab_find(&vocab_technology, text_of(value, "technology")));
 	const char *word = text_of(value, "resync");
 
 	if (strcmp(word, "begin") == 0)
@@ -312,8 +306,7 @@ static int take(struct replay *r, const json_t *value, struct parse_error *error
 	return 0;
 }
 
-/* --- offline
- * ------------------------------------------------------------------------------------------------------- */
+/* --- offline ------------------------------------------------------------------------------------- */
 
 static int keep_user(void *arg, struct user_fields *fields)
 {
@@ -370,9 +363,7 @@ static int replay_offline(const struct ctl *ctl, const char *config, FILE *in, c
 	return status;
 }
 
-/* --- live
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- live ---------------------------------------------------------------------------------------- */
 
 /* Wait as long as lay between two lines of the recording, printing what the feed answers meanwhile. */
 static int wait_and_listen(int fd, int64_t ms)
@@ -407,8 +398,7 @@ static int replay_live(const char *socket, bool fast, FILE *in, const char *name
 	}
 	while (r == 0 && (value = offline_line(in, name, &line, &failed)) != NULL) {
 		if (json_object_get(value, "domain") != NULL || json_object_get(value, "resync") != NULL) {
-			if (instant_parse(text_of(value, "at"), &at) == 0 && before != 0 && !fast &&
-			    at > before)
+			if (instant_parse(text_of(value, "at"), &at) == 0 && before != 0 && !fast && at > before)
 				r = wait_and_listen(fd, at - before);
 			before = at;
 			json_object_del(value, "at"); /* it happens now */
@@ -439,8 +429,7 @@ int cmd_replay(const struct ctl *ctl, int argc, char **argv)
 		fprintf(stderr, "presencectl: %s cannot be read: %s.\n", argv[1], strerror(errno));
 		return EXIT_NO;
 	}
-	status =
-	    live != NULL ? replay_live(live, fast, in, argv[1]) : replay_offline(ctl, config, in, argv[1]);
+	status = live != NULL ? replay_live(live, fast, in, argv[1]) : replay_offline(ctl, config, in, argv[1]);
 	if (in != stdin)
 		fclose(in);
 	return status;

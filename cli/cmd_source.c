@@ -66,8 +66,8 @@ static int help(const struct ctl *ctl, const char *name)
 		client_close(c);
 	}
 	if (spec == NULL) {
-		fprintf(stderr,
-		    "presencectl: There is no source and no type of source called \"%s\"; types are:", name);
+		fprintf(
+		    stderr, "presencectl: There is no source and no type of source called \"%s\"; types are:", name);
 		for (size_t i = 0; connector_specs[i] != NULL; i++)
 			fprintf(stderr, " %s", connector_specs[i]->type);
 		fputs(".\n", stderr);
@@ -121,8 +121,7 @@ int cmd_log(const struct ctl *ctl, int argc, char **argv)
 	    NULL);
 }
 
-/* --- doctor
- * ------------------------------------------------------------------------------------------------------- */
+/* --- doctor -------------------------------------------------------------------------------------- */
 
 static void print_hops(const json_t *result)
 {
@@ -133,8 +132,8 @@ static void print_hops(const json_t *result)
 		const json_t *h = json_array_get(hops, i);
 		bool ok = json_is_true(json_object_get(h, "ok"));
 
-		printf("  %s%s%s  %-14s %s\n", table_colour(ok ? "ok" : "error"), ok ? "ok  " : "FAIL",
-		    table_plain(), text_of(h, "hop"), text_of(h, "sentence"));
+		printf("  %s%s%s  %-14s %s\n", table_colour(ok ? "ok" : "error"), ok ? "ok  " : "FAIL", table_plain(),
+		    text_of(h, "hop"), text_of(h, "sentence"));
 	}
 }
 
@@ -171,8 +170,7 @@ int cmd_doctor(const struct ctl *ctl, int argc, char **argv)
 	for (size_t i = 0; i < json_array_size(json_object_get(sources, "sources")); i++) {
 		const json_t *s = json_array_get(json_object_get(sources, "sources"), i);
 
-		if (json_is_true(json_object_get(s, "enabled")) &&
-		    probe(ctl, c, text_of(s, "name")) != EXIT_FINE)
+		if (json_is_true(json_object_get(s, "enabled")) && probe(ctl, c, text_of(s, "name")) != EXIT_FINE)
 			status = EXIT_NO;
 	}
 	if (sources == NULL)

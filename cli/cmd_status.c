@@ -23,10 +23,10 @@ static void print_daemon(const json_t *info, const json_t *stats)
 		return;
 	}
 	printf(", up %s\n", duration_format(number(stats, "uptime_ms"), up));
-	printf("%" PRId64 " users, %" PRId64 " watched at %" PRId64 " addresses; %" PRId64
-	       " consoles; %" PRId64 " raw states, %" PRId64 " changes published; %" PRId64 " KiB\n",
-	    number(stats, "users"), number(stats, "watched"), number(stats, "watches"),
-	    number(stats, "connections"), number(stats, "raw_states"), number(stats, "published"),
+	printf("%" PRId64 " users, %" PRId64 " watched at %" PRId64 " addresses; %" PRId64 " consoles; %" PRId64
+	       " raw states, %" PRId64 " changes published; %" PRId64 " KiB\n",
+	    number(stats, "users"), number(stats, "watched"), number(stats, "watches"), number(stats, "connections"),
+	    number(stats, "raw_states"), number(stats, "published"),
 	    number(json_object_get(stats, "memory"), "rss_kib"));
 	if (number(loop, "longest_us") > 0)
 		snprintf(longest, sizeof longest, ", the longest %.1f ms in %s",
@@ -36,8 +36,7 @@ static void print_daemon(const json_t *info, const json_t *stats)
 
 static void print_sources(const json_t *sources)
 {
-	static const char *const titles[] = { "SOURCE", "TECHNOLOGY", "STATUS", "ADDRESSES", "CORRECTED",
-		"WHY" };
+	static const char *const titles[] = { "SOURCE", "TECHNOLOGY", "STATUS", "ADDRESSES", "CORRECTED", "WHY" };
 	struct table t;
 
 	table_init(&t, 6, titles);
@@ -48,8 +47,8 @@ static void print_sources(const json_t *sources)
 		snprintf(watches, sizeof watches, "%" PRId64, number(s, "watches"));
 		snprintf(corrections, sizeof corrections, "%" PRId64, number(s, "corrections"));
 		table_row(&t,
-		    (const char *const[]){ text_of(s, "name"), text_of(s, "technology"), text_of(s, "status"),
-			watches, corrections, text_of(s, "why") });
+		    (const char *const[]){ text_of(s, "name"), text_of(s, "technology"), text_of(s, "status"), watches,
+			corrections, text_of(s, "why") });
 	}
 	putchar('\n');
 	table_print(&t);
@@ -65,8 +64,7 @@ static void print_bounds(const json_t *sources)
 		const json_t *s = json_array_get(sources, i), *bound = json_object_get(s, "wrong_lamp");
 
 		if (number(bound, "busy_ms") > 0)
-			printf(
-			    "a lamp stuck on busy lasts at most %s at source %s, any other wrong state %s\n",
+			printf("a lamp stuck on busy lasts at most %s at source %s, any other wrong state %s\n",
 			    duration_format(number(bound, "busy_ms"), busy), text_of(s, "name"),
 			    duration_format(number(bound, "any_ms"), any));
 	}
@@ -90,8 +88,7 @@ int cmd_status(const struct ctl *ctl, int argc, char **argv)
 	if (info != NULL && sources != NULL) {
 		result = EXIT_FINE;
 		if (ctl->json) {
-			json_t *all =
-			    json_pack("{s:O, s:O?, s:O}", "server", info, "stats", stats, "sources", list);
+			json_t *all = json_pack("{s:O, s:O?, s:O}", "server", info, "stats", stats, "sources", list);
 
 			print_json(all);
 			json_decref(all);

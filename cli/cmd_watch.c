@@ -20,8 +20,7 @@ static void print_notification(const struct ctl *ctl, const json_t *n)
 		printf("          %-12s  %s\n", text_of(params, "user"),
 		    strcmp(text_of(params, "reason"), "left") == 0 ? "left the group" : "was removed");
 	else if (strcmp(method, "server.closing") == 0)
-		fprintf(stderr, "presencectl: presenced has closed the connection: %s.\n",
-		    text_of(params, "reason"));
+		fprintf(stderr, "presencectl: presenced has closed the connection: %s.\n", text_of(params, "reason"));
 	fflush(stdout);
 }
 
@@ -84,8 +83,7 @@ int cmd_subscribe(const struct ctl *ctl, int argc, char **argv)
 	long n = seconds == NULL ? 60 : strtol(seconds, NULL, 10);
 
 	if (argc != 2 || n < 1 || n > 86400)
-		return usage_error(
-		    command_find(argv[0]), "subscribe takes one user, and 1 to 86400 seconds.");
+		return usage_error(command_find(argv[0]), "subscribe takes one user, and 1 to 86400 seconds.");
 	if (!ctl->json)
 		printf("Watching %s for %ld seconds.\n", argv[1], n);
 	return subscribe(ctl, json_pack("{s:[s], s:b}", "users", argv[1], "demand", 1), n * 1000);

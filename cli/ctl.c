@@ -138,16 +138,14 @@ static void describe_call(const json_t *call, struct buf *b)
 
 void describe_telephony(const json_t *telephony, struct buf *b)
 {
-	const json_t *forward = json_object_get(telephony, "forward"),
-		     *calls = json_object_get(telephony, "calls");
+	const json_t *forward = json_object_get(telephony, "forward"), *calls = json_object_get(telephony, "calls");
 
 	put_status(b, telephony);
 	put_more(b, "line ", text_of(telephony, "line"));
 	if (json_is_true(json_object_get(telephony, "dnd")))
 		put_more(b, "", "dnd");
 	if (json_is_object(forward)) {
-		put_more(b, "forwarded to ",
-		    *text_of(forward, "kind") == '\0' ? "phone" : text_of(forward, "kind"));
+		put_more(b, "forwarded to ", *text_of(forward, "kind") == '\0' ? "phone" : text_of(forward, "kind"));
 		put_more(b, "", "");
 		if (*text_of(forward, "target") != '\0')
 			buf_printf(b, " %s", text_of(forward, "target"));
@@ -178,8 +176,8 @@ void print_change(const struct ctl *ctl, const json_t *presence)
 	buf_init(&telephony, 4096);
 	describe_rich(json_object_get(presence, "rich"), &rich);
 	describe_telephony(json_object_get(presence, "telephony"), &telephony);
-	printf("%s  %-12s  %s%-22s%s  %-34s  %s\n", when, text_of(presence, "user"), table_colour(overall),
-	    overall, table_plain(), buf_text(&rich), buf_text(&telephony));
+	printf("%s  %-12s  %s%-22s%s  %-34s  %s\n", when, text_of(presence, "user"), table_colour(overall), overall,
+	    table_plain(), buf_text(&rich), buf_text(&telephony));
 	fflush(stdout);
 	buf_done(&rich);
 	buf_done(&telephony);

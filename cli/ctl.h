@@ -19,11 +19,10 @@ struct ctl {
 
 struct command {
 	const char *name;
-	const char *arguments;		  /* "USER..." */
-	const char *help;		  /* a sentence */
-	int min_arguments, max_arguments; /* -1: any number */
-	int (*run)(const struct ctl *ctl, int argc,
-	    char **argv); /* argv[0] is the command; returns the exit status */
+	const char *arguments;					  /* "USER..." */
+	const char *help;					  /* a sentence */
+	int min_arguments, max_arguments;			  /* -1: any number */
+	int (*run)(const struct ctl *ctl, int argc, char **argv); /* argv[0] is the command; returns the exit status */
 };
 extern const struct command commands[]; /* ended by name NULL */
 
@@ -56,8 +55,7 @@ void print_json(const json_t *value);
 /* Text of a member, "" if there is none. */
 const char *text_of(const json_t *object, const char *key);
 
-/* A composed presence in words: 'busy, meeting "Board room" (sip)' and 'line idle, forwarded to 2099 (tapi)'.
- */
+/* A composed presence in words: 'busy, meeting "Board room" (sip)' and 'line idle, forwarded to 2099 (tapi)'. */
 void describe_rich(const json_t *rich, struct buf *b);
 void describe_telephony(const json_t *telephony, struct buf *b);
 

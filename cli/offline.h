@@ -9,8 +9,7 @@
 #include "daemon/config.h"
 #include "daemon/model/raw_json.h"
 
-/* The configuration of `file`, or the defaults if it is NULL, owned by the caller. NULL: errors were printed.
- */
+/* The configuration of `file`, or the defaults if it is NULL, owned by the caller. NULL: errors were printed. */
 struct config *offline_config(const char *file);
 
 /* Read the users of a configuration. 0, or -errno after printing. */

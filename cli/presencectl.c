@@ -13,28 +13,26 @@ const struct command commands[] = {
 	{ "status", "", "The daemon, its sources, and how long a wrong lamp can last.", 0, 0, cmd_status },
 	{ "list", "[--rich WORD] [--telephony WORD] [--source NAME] [--match GLOB]",
 	    "All users with their presence; a WORD is a state or a status.", 0, 0, cmd_list },
-	{ "get", "USER...", "The presence of these users now; waits 3 seconds for who was not watched.", 1,
-	    -1, cmd_get },
-	{ "watch", "[USER...]", "A line for each change, of all users or of these; only observes.", 0, -1,
-	    cmd_watch },
-	{ "explain", "USER", "Why this user looks like this: every state, every rule, who wants to know.", 1,
-	    1, cmd_explain },
-	{ "subscribe", "[--seconds N] USER",
-	    "Watch a user for a minute, whoever else does, and print what arrives.", 1, 1, cmd_subscribe },
-	{ "doctor", "[SOURCE]", "Check each hop to each source, and say in a sentence what to fix.", 0, 1,
-	    cmd_doctor },
-	{ "source", "NAME start|stop|restart|help", "Start, stop or restart a source; what options it has.",
-	    2, 2, cmd_source },
+	{ "get", "USER...", "The presence of these users now; waits 3 seconds for who was not watched.", 1, -1,
+	    cmd_get },
+	{ "watch", "[USER...]", "A line for each change, of all users or of these; only observes.", 0, -1, cmd_watch },
+	{ "explain", "USER", "Why this user looks like this: every state, every rule, who wants to know.", 1, 1,
+	    cmd_explain },
+	{ "subscribe", "[--seconds N] USER", "Watch a user for a minute, whoever else does, and print what arrives.", 1,
+	    1, cmd_subscribe },
+	{ "doctor", "[SOURCE]", "Check each hop to each source, and say in a sentence what to fix.", 0, 1, cmd_doctor },
+	{ "source", "NAME start|stop|restart|help", "Start, stop or restart a source; what options it has.", 2, 2,
+	    cmd_source },
 	{ "reload", "", "Read the configuration and the users again.", 0, 0, cmd_reload },
 	{ "log", "LEVEL [SUBSYSTEM]", "Set what is logged: error, warning, info or debug.", 1, 2, cmd_log },
 	{ "record", "[FILE]", "Write what sources say, as it arrives, to a file or to standard output.", 0, 1,
 	    cmd_record },
 	{ "replay", "[--config FILE] [--live SOCKET [--fast]] FILE",
 	    "Take a recording through the rules in its own time, or push it into a feed.", 1, 1, cmd_replay },
-	{ "compose", "[--config FILE]", "Raw states as JSON lines in, one composed presence a user out.", 0,
-	    0, cmd_compose },
-	{ "help", "[COMMAND | source [TYPE]]", "This list, one command, or the options of a kind of source.",
-	    0, 2, cmd_help },
+	{ "compose", "[--config FILE]", "Raw states as JSON lines in, one composed presence a user out.", 0, 0,
+	    cmd_compose },
+	{ "help", "[COMMAND | source [TYPE]]", "This list, one command, or the options of a kind of source.", 0, 2,
+	    cmd_help },
 	{ 0 },
 };
 
@@ -88,8 +86,8 @@ int main(int argc, char **argv)
 		return EXIT_FINE;
 	}
 	ctl.json = take_flag(&argc, argv, "--json");
-	while ((given = take_option(&argc, argv, "-s")) != NULL ||
-	    (given = take_option(&argc, argv, "--socket")) != NULL)
+	while (
+	    (given = take_option(&argc, argv, "-s")) != NULL || (given = take_option(&argc, argv, "--socket")) != NULL)
 		ctl.socket = given;
 	return run(&ctl, argc - 1, argv + 1);
 }

@@ -20,8 +20,7 @@ struct connector; /* one running source; its body is private to its technology *
 struct source;	  /* the core's half of it; opaque to connectors */
 struct loop;	  /* daemon/loop.h: timers and descriptors that are measured */
 
-/* --- upwards: on the loop, never from inside start() or any other downward call
- * ------------------------------ */
+/* --- upwards: on the loop, never from inside start() or any other downward call ------------------ */
 
 /* The connection, or one domain of it, is now `status`; `why` is a sentence for people (NULL when up),
  * copied. `domains` is a set, 1u << DOMAIN_RICH | ... Leaving UP makes all states of the domain stale. After
@@ -52,8 +51,7 @@ const char *source_name(const struct source *src);
 /* One row of a probe. `sentence` NULL: ok. `more` false ends the probe. */
 void source_probe_hop(struct source *src, const char *hop, const char *sentence, bool more);
 
-/* --- downwards
- * ------------------------------------------------------------------------------------------------ */
+/* --- downwards ----------------------------------------------------------------------------------- */
 
 struct connector_type {
 	const struct connector_spec *spec;
@@ -61,11 +59,10 @@ struct connector_type {
 	/* Begin to connect; returns at once. 0 and *ret, owned by the caller until stop(); or -errno with a
 	 * sentence in err, *ret untouched. `settings` outlive the connector. Statuses arrive later, by event.
 	 */
-	int (*start)(struct connector **ret, struct source *src, const void *settings, struct loop *loop,
-	    char *err, size_t err_size);
+	int (*start)(struct connector **ret, struct source *src, const void *settings, struct loop *loop, char *err,
+	    size_t err_size);
 
-	/* Say goodbye to the peer without waiting, and free. No upward call after it returns. NULL is fine.
-	 */
+	/* Say goodbye to the peer without waiting, and free. No upward call after it returns. NULL is fine. */
 	void (*stop)(struct connector *c);
 
 	/* From now on tell what this address does, the present state first / stop telling. The connector

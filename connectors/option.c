@@ -44,21 +44,19 @@ const char *option_expects(const struct option *o, char *buf, size_t size)
 		break;
 	case OPTION_INT:
 		if (o->max > 0)
-			snprintf(buf, size, "a whole number from %lld to %lld", (long long)o->min,
-			    (long long)o->max);
+			snprintf(buf, size, "a whole number from %lld to %lld", (long long)o->min, (long long)o->max);
 		else
 			snprintf(buf, size, "a whole number");
 		break;
 	case OPTION_DURATION:
 		if (o->max > 0)
-			snprintf(buf, size, "a duration from %s to %s, such as 15s or 5m",
-			    duration_format(o->min, low), duration_format(o->max, high));
+			snprintf(buf, size, "a duration from %s to %s, such as 15s or 5m", duration_format(o->min, low),
+			    duration_format(o->max, high));
 		else
 			snprintf(buf, size, "a duration such as 15s or 5m");
 		break;
 	case OPTION_RATE:
-		snprintf(buf, size, "a rate from %lld/s to %lld/s, such as 10/s", (long long)o->min,
-		    (long long)o->max);
+		snprintf(buf, size, "a rate from %lld/s to %lld/s, such as 10/s", (long long)o->min, (long long)o->max);
 		break;
 	case OPTION_MODE:
 		snprintf(buf, size, "a file mode in quotes, such as \"0660\"");
@@ -395,8 +393,7 @@ const char *option_text(const struct option *o, const void *settings, char *buf,
 	case OPTION_TEXT:
 	case OPTION_PATH:
 		if (has_value(o, settings))
-			snprintf(
-			    buf, size, "%s", (o->flags & OPTION_SECRET) != 0 ? "***" : *(char *const *)value);
+			snprintf(buf, size, "%s", (o->flags & OPTION_SECRET) != 0 ? "***" : *(char *const *)value);
 		break;
 	case OPTION_BOOL:
 		snprintf(buf, size, "%s", bool_names()[*(const bool *)value]);

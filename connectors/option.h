@@ -12,10 +12,10 @@
 #include "daemon/model/vocab.h"
 
 enum option_kind {
-	OPTION_TEXT, /* char *, owned; NULL where not given and without default */
-	OPTION_PATH, /* char *, owned; relative ones are taken from the folder of the configuration file */
-	OPTION_BOOL, /* bool */
-	OPTION_INT,  /* int64_t, within min and max */
+	OPTION_TEXT,	 /* char *, owned; NULL where not given and without default */
+	OPTION_PATH,	 /* char *, owned; relative ones are taken from the folder of the configuration file */
+	OPTION_BOOL,	 /* bool */
+	OPTION_INT,	 /* int64_t, within min and max */
 	OPTION_DURATION, /* int64_t, milliseconds, within min and max; written with a unit: 15s */
 	OPTION_RATE,	 /* int64_t, per second, within min and max; written 10/s */
 	OPTION_MODE,	 /* int64_t, file mode; written "0660" */
@@ -32,9 +32,9 @@ struct option_list {
 struct option {
 	const char *name; /* NULL ends the table */
 	enum option_kind kind;
-	size_t offset;	      /* of the value in the settings struct */
-	const char *fallback; /* default, as it would be written in YAML ("[a, b]" for a list); NULL none */
-	int64_t min, max;     /* INT, DURATION (ms), RATE; both 0: any that is not negative */
+	size_t offset;		   /* of the value in the settings struct */
+	const char *fallback;	   /* default, as it would be written in YAML ("[a, b]" for a list); NULL none */
+	int64_t min, max;	   /* INT, DURATION (ms), RATE; both 0: any that is not negative */
 	const struct vocab *words; /* WORD, WORDS */
 	unsigned flags;
 	const char *help; /* a sentence; man page and `presencectl help` print it */
@@ -49,8 +49,7 @@ enum {
 int options_set_defaults(const struct option *table, void *settings);
 
 /* Set one value from text in the notation of YAML scalars. 0; -EINVAL and "expected ..." in err; -ENOMEM. */
-int option_set_text(
-    const struct option *option, void *settings, const char *text, char *err, size_t err_size);
+int option_set_text(const struct option *option, void *settings, const char *text, char *err, size_t err_size);
 
 /* Empty a list / add one text to it. 0 or -ENOMEM. */
 void option_list_clear(struct option_list *list);

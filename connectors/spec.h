@@ -19,8 +19,7 @@ struct connector_spec {
 
 	unsigned domains; /* that it can serve: 1u << DOMAIN_RICH | ... */
 
-	/* Its own options (the common ones of every source are the core's), and the struct they are kept in.
-	 */
+	/* Its own options (the common ones of every source are the core's), and the struct they are kept in. */
 	const struct option *options;
 	size_t settings_size;
 
@@ -30,8 +29,8 @@ struct connector_spec {
 
 	/* The address to watch for a user in the peer's own spelling, into buf; false: none here. `source` is
 	 * the name of the source, for overrides (user_address()). */
-	bool (*address)(const void *settings, const char *source, const struct user_fields *user,
-	    enum domain domain, char *buf, size_t size);
+	bool (*address)(const void *settings, const char *source, const struct user_fields *user, enum domain domain,
+	    char *buf, size_t size);
 };
 
 /* All specs, ended by NULL. */

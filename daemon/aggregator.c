@@ -93,8 +93,7 @@ void aggregator_mark_all(struct aggregator *a, unsigned work)
 			presentity_mark(a, hash_entry(e.node, struct presentity, node), work);
 }
 
-void aggregator_configure(
-    struct aggregator *a, const struct aggregator_settings *settings, struct instant now)
+void aggregator_configure(struct aggregator *a, const struct aggregator_settings *settings, struct instant now)
 {
 	(void)now; /* timers look at the new settings when they fire, never later than the longest old one */
 	a->settings = *settings;
@@ -110,8 +109,7 @@ void aggregator_readdress(struct aggregator *a)
 	aggregator_mark_all(a, WORK_WATCHES | WORK_COMPOSE);
 }
 
-/* --- users
- * ---------------------------------------------------------------------------------------------------- */
+/* --- users --------------------------------------------------------------------------------------- */
 
 int aggregator_user_added(struct aggregator *a, struct user *user, struct instant now)
 {
@@ -188,8 +186,7 @@ void aggregator_user_removed(struct aggregator *a, struct user *user, struct ins
 	(void)changelog_bury(a->log, user_id(user), true, groups, user->group_count);
 }
 
-/* --- demand
- * --------------------------------------------------------------------------------------------------- */
+/* --- demand -------------------------------------------------------------------------------------- */
 
 void aggregator_demand_changed(struct aggregator *a, struct user *user)
 {
@@ -247,16 +244,14 @@ static void end_lingers(struct aggregator *a, struct instant now)
 	}
 }
 
-/* --- watches
- * -------------------------------------------------------------------------------------------------- */
+/* --- watches ------------------------------------------------------------------------------------- */
 
 static bool still_wanted(struct aggregator *a, const struct presentity *p, const struct watch *w)
 {
 	const struct channel *c = w->channel;
 	char address[ADDRESS_SIZE];
 
-	return p->active &&
-	    a->host->address(c->source->owner, p->user->fields, c->domain, address, sizeof address) &&
+	return p->active && a->host->address(c->source->owner, p->user->fields, c->domain, address, sizeof address) &&
 	    strcmp(address, w->address) == 0;
 }
 
@@ -308,8 +303,7 @@ static void renew_watches(struct aggregator *a, struct presentity *p, struct ins
 	}
 }
 
-/* --- composing
- * ------------------------------------------------------------------------------------------------ */
+/* --- composing ----------------------------------------------------------------------------------- */
 
 struct composition {
 	struct rules_state states[DOMAIN_COUNT][STATES_MAX];
@@ -423,8 +417,7 @@ static void work_on(struct aggregator *a, struct presentity *p, struct instant n
 	unmark(a, p);
 	if ((work & WORK_DEMAND) != 0)
 		look_at_demand(a, p, now);
-	if ((p->work & WORK_WATCHES) !=
-	    0) { /* in one go: who is watched from now on is shown as requesting */
+	if ((p->work & WORK_WATCHES) != 0) { /* in one go: who is watched from now on is shown as requesting */
 		unsigned again = p->work & WORK_DEMAND;
 
 		work |= p->work;
@@ -469,8 +462,7 @@ void aggregator_settle(struct aggregator *a, struct user *user, struct instant n
 		work_on(a, user->presentity, now);
 }
 
-/* --- asking
- * --------------------------------------------------------------------------------------------------- */
+/* --- asking -------------------------------------------------------------------------------------- */
 
 struct changelog *aggregator_log(struct aggregator *a)
 {
@@ -517,8 +509,7 @@ bool aggregator_is_watched(const struct user *user)
 }
 
 void aggregator_explain(struct aggregator *a, struct user *user, struct instant now,
-    void (*row)(void *arg, const struct aggregator_state_row *row), const struct rules_trace *trace,
-    void *arg)
+    void (*row)(void *arg, const struct aggregator_state_row *row), const struct rules_trace *trace, void *arg)
 {
 	struct presentity *p = user->presentity;
 	struct composition c;

@@ -51,20 +51,16 @@ struct aggregator_host {
 	int (*watch)(void *owner, const char *address, enum domain domain);
 	void (*unwatch)(void *owner, const char *address, enum domain domain);
 	void (*verify)(void *owner, const char *address, enum domain domain);
-	/* Address of the user at the source, into buf; false: none, or the source does not serve this user.
-	 */
-	bool (*address)(
-	    void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size);
+	/* Address of the user at the source, into buf; false: none, or the source does not serve this user. */
+	bool (*address)(void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size);
 	/* Whether anybody wants to know about this user now; may be asked at any time. */
 	bool (*demanded)(void *arg, const struct user *user);
 	/* The composed presence was appended to the log. NULL: not needed. */
 	void (*published)(void *arg, struct user *user);
 	/* For `record`: a state as it arrived; a user began or ceased to be watched. NULL: not needed. */
-	void (*arrived)(
-	    void *arg, const struct agg_source *source, const char *address, const struct raw_state *state);
+	void (*arrived)(void *arg, const struct agg_source *source, const char *address, const struct raw_state *state);
 	void (*watched)(void *arg, struct user *user, bool watched);
-	/* The user was composed, and nothing of it is requesting any more: for presence.get with wait. NULL.
-	 */
+	/* The user was composed, and nothing of it is requesting any more: for presence.get with wait. NULL. */
 	void (*settled)(void *arg, struct user *user);
 };
 
@@ -72,13 +68,10 @@ struct aggregator *aggregator_new(
     const struct aggregator_settings *settings, const struct aggregator_host *host, void *arg);
 void aggregator_free(struct aggregator *a); /* calls no host function */
 
-/* New settings: every user is composed again. `settings->rules` must outlive the aggregator or the next call.
- */
-void aggregator_configure(
-    struct aggregator *a, const struct aggregator_settings *settings, struct instant now);
+/* New settings: every user is composed again. `settings->rules` must outlive the aggregator or the next call. */
+void aggregator_configure(struct aggregator *a, const struct aggregator_settings *settings, struct instant now);
 
-/* --- users: called by the directory's observer
- * ---------------------------------------------------------------- */
+/* --- users: called by the directory's observer --------------------------------------------------- */
 int aggregator_user_added(struct aggregator *a, struct user *user, struct instant now); /* 0 or -ENOMEM */
 void aggregator_user_changed(struct aggregator *a, struct user *user, const struct user_fields *old,
     const char *const *left, size_t left_count, struct instant now);
@@ -90,13 +83,12 @@ void aggregator_demand_changed(struct aggregator *a, struct user *user);
 /* Somebody wants to know once: the user is watched for `linger` from now on. */
 void aggregator_demand_once(struct aggregator *a, struct user *user, struct instant now);
 
-/* --- sources
- * --------------------------------------------------------------------------------------------------- */
+/* --- sources ------------------------------------------------------------------------------------- */
 
 /* Add a source that serves `domains`; the order of addition does not matter, `position` does. Users are
  * offered to it at once, in slices. NULL without memory. The name is copied. */
-struct agg_source *aggregator_add_source(struct aggregator *a, const char *name, enum technology technology,
-    int position, unsigned domains, void *owner);
+struct agg_source *aggregator_add_source(
+    struct aggregator *a, const char *name, enum technology technology, int position, unsigned domains, void *owner);
 
 /* Drop its states at once and forget it: no host call for it is made after this. */
 void aggregator_remove_source(struct aggregator *a, struct agg_source *s, struct instant now);
@@ -108,18 +100,15 @@ void aggregator_readdress(struct aggregator *a);
 void aggregator_move_source(struct aggregator *a, struct agg_source *s, int position);
 
 /* connector.h says what these mean. */
-void aggregator_source_status(struct aggregator *a, struct agg_source *s, unsigned domains,
-    enum source_status status, const char *why, struct instant now);
-void aggregator_source_resumed(
-    struct aggregator *a, struct agg_source *s, unsigned domains, struct instant now);
-void aggregator_resync_begin(
-    struct aggregator *a, struct agg_source *s, unsigned domains, struct instant now);
+void aggregator_source_status(struct aggregator *a, struct agg_source *s, unsigned domains, enum source_status status,
+    const char *why, struct instant now);
+void aggregator_source_resumed(struct aggregator *a, struct agg_source *s, unsigned domains, struct instant now);
+void aggregator_resync_begin(struct aggregator *a, struct agg_source *s, unsigned domains, struct instant now);
 void aggregator_resync_end(struct aggregator *a, struct agg_source *s, unsigned domains, struct instant now);
-int aggregator_raw_state(struct aggregator *a, struct agg_source *s, const char *address,
-    const struct raw_facts *facts, struct instant now);
+int aggregator_raw_state(
+    struct aggregator *a, struct agg_source *s, const char *address, const struct raw_facts *facts, struct instant now);
 
-/* --- running
- * --------------------------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------------- */
 
 /* Do what is due at `now` and compose dirty users, at most `budget` of them. True: there is more to do. */
 bool aggregator_run(struct aggregator *a, struct instant now, size_t budget);
@@ -130,8 +119,7 @@ int64_t aggregator_deadline(const struct aggregator *a);
 /* Compose this user now if it is dirty, so that an answer includes what has arrived. */
 void aggregator_settle(struct aggregator *a, struct user *user, struct instant now);
 
-/* --- asking
- * ---------------------------------------------------------------------------------------------------- */
+/* --- asking -------------------------------------------------------------------------------------- */
 struct changelog *aggregator_log(struct aggregator *a);
 
 /* What was last published of a user, and when; all zero before the first composition. Borrowed until the next
@@ -170,8 +158,7 @@ struct aggregator_state_row {
 	int64_t age;		     /* ms since the source last said anything of it; -1 never */
 };
 void aggregator_explain(struct aggregator *a, struct user *user, struct instant now,
-    void (*row)(void *arg, const struct aggregator_state_row *row), const struct rules_trace *trace,
-    void *arg);
+    void (*row)(void *arg, const struct aggregator_state_row *row), const struct rules_trace *trace, void *arg);
 
 struct aggregator_source_stats {
 	enum source_status status[DOMAIN_COUNT];

@@ -51,7 +51,7 @@ struct channel {
 	char *why;     /* owned; NULL when up */
 	int64_t since; /* wall: of the status */
 	uint32_t generation, valid_from, error_below;
-	uint32_t held_below; /* states said before this generation are out of hold; 0 none */
+	uint32_t held_below;	     /* states said before this generation are out of hold; 0 none */
 	int64_t lost_at, lost_total; /* mono; ms away since states were last all fresh */
 	int64_t deadline;	     /* mono: hold or resync limit; INSTANT_NEVER */
 	struct hashtab by_address;

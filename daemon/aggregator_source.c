@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- being there
- * ---------------------------------------------------------------------------------------------- */
+/* --- being there --------------------------------------------------------------------------------- */
 
 static struct source_id *id_of(struct aggregator *a, const char *name, enum technology technology)
 {
@@ -39,8 +38,8 @@ static const char *address_key(const struct hash_link *link)
 	return hash_entry(link, const struct watch, link)->address;
 }
 
-struct agg_source *aggregator_add_source(struct aggregator *a, const char *name, enum technology technology,
-    int position, unsigned domains, void *owner)
+struct agg_source *aggregator_add_source(
+    struct aggregator *a, const char *name, enum technology technology, int position, unsigned domains, void *owner)
 {
 	struct agg_source *s = calloc(1, sizeof *s);
 
@@ -113,8 +112,7 @@ void aggregator_move_source(struct aggregator *a, struct agg_source *s, int posi
 	aggregator_mark_all(a, WORK_COMPOSE);
 }
 
-/* --- freshness of a whole channel
- * ------------------------------------------------------------------------------ */
+/* --- freshness of a whole channel ---------------------------------------------------------------- */
 
 static void sweep(struct channel *c)
 {
@@ -195,16 +193,15 @@ static void set_status(
 		channel_lost(a, c, now); /* the first word: not connected yet, and hold runs */
 }
 
-void aggregator_source_status(struct aggregator *a, struct agg_source *s, unsigned domains,
-    enum source_status status, const char *why, struct instant now)
+void aggregator_source_status(struct aggregator *a, struct agg_source *s, unsigned domains, enum source_status status,
+    const char *why, struct instant now)
 {
 	for (int d = 0; d < DOMAIN_COUNT; d++)
 		if ((domains >> d & 1) != 0)
 			set_status(a, &s->channels[d], status, why, now);
 }
 
-void aggregator_source_resumed(
-    struct aggregator *a, struct agg_source *s, unsigned domains, struct instant now)
+void aggregator_source_resumed(struct aggregator *a, struct agg_source *s, unsigned domains, struct instant now)
 {
 	for (int d = 0; d < DOMAIN_COUNT; d++) {
 		struct channel *c = &s->channels[d];
@@ -232,8 +229,7 @@ void aggregator_resync_begin(struct aggregator *a, struct agg_source *s, unsigne
 
 		if ((domains >> d & 1) == 0 || !c->up)
 			continue;
-		if (!c->pending) /* in the middle of a connection: what was said before does not count either
-				  */
+		if (!c->pending) /* in the middle of a connection: what was said before does not count either */
 			c->generation++;
 		c->valid_from = c->generation;
 		if (c->held_below > c->error_below)
@@ -313,8 +309,7 @@ int64_t channels_deadline(const struct aggregator *a)
 	return deadline;
 }
 
-/* --- raw states
- * ------------------------------------------------------------------------------------------------ */
+/* --- raw states ---------------------------------------------------------------------------------- */
 
 static int64_t not_in_the_future(int64_t wall, struct instant now)
 {
@@ -371,8 +366,7 @@ static void note_times(struct watch *w, const struct raw_facts *f, struct instan
 }
 
 /* As it was said, at the time when it was: a repetition too, which is not kept. */
-static void tell_arrival(
-    struct aggregator *a, const struct watch *w, const struct raw_facts *said, struct instant now)
+static void tell_arrival(struct aggregator *a, const struct watch *w, const struct raw_facts *said, struct instant now)
 {
 	struct raw_state state = { .refs = 1, .facts = *said };
 
@@ -380,8 +374,8 @@ static void tell_arrival(
 	a->host->arrived(a->arg, w->channel->source, w->address, &state);
 }
 
-int aggregator_raw_state(struct aggregator *a, struct agg_source *s, const char *address,
-    const struct raw_facts *facts, struct instant now)
+int aggregator_raw_state(
+    struct aggregator *a, struct agg_source *s, const char *address, const struct raw_facts *facts, struct instant now)
 {
 	struct channel *c;
 	struct hash_link *link;
@@ -420,8 +414,7 @@ int aggregator_raw_state(struct aggregator *a, struct agg_source *s, const char 
 	return 0;
 }
 
-/* --- asking
- * ---------------------------------------------------------------------------------------------------- */
+/* --- asking -------------------------------------------------------------------------------------- */
 
 /* What verification promises: asked after `interval` or when its turn comes, answered or stale, then hold. */
 static int64_t wrong_lamp(const struct aggregator *a, size_t watches, int64_t interval)

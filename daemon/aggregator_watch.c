@@ -15,8 +15,7 @@ static int by_due(const struct watch *x, const struct watch *y)
 
 RB_GENERATE_INTERNAL(watch_timers, watch, timer, by_due, static __attribute__((unused)))
 
-/* --- what is believed
- * ----------------------------------------------------------------------------------------- */
+/* --- what is believed ---------------------------------------------------------------------------- */
 
 static bool said_in_this_connection(const struct watch *w)
 {
@@ -79,8 +78,7 @@ void watch_mark_users(struct aggregator *a, struct watch *w, unsigned work)
 		presentity_mark(a, w->users[i], work);
 }
 
-/* --- timers
- * --------------------------------------------------------------------------------------------------- */
+/* --- timers -------------------------------------------------------------------------------------- */
 
 /* How long a state is believed before it is to be proved. */
 static int64_t proof_interval(const struct aggregator_settings *s, const struct watch *w)
@@ -89,8 +87,7 @@ static int64_t proof_interval(const struct aggregator_settings *s, const struct 
 
 	if (f != NULL && (f->status == STATE_STATUS_ACCESS_DENIED || f->status == STATE_STATUS_NOT_FOUND))
 		return s->verify_any; /* an answer, and one that rarely changes */
-	if (f == NULL || f->status != STATE_STATUS_OK || w->unproved_since != 0 ||
-	    !said_in_this_connection(w))
+	if (f == NULL || f->status != STATE_STATUS_OK || w->unproved_since != 0 || !said_in_this_connection(w))
 		return s->verify_requesting;
 	if ((f->known & RAW_LINE) == 0)
 		return s->verify_any;
@@ -178,8 +175,7 @@ static bool look_at(struct aggregator *a, struct watch *w, struct instant now)
 		w->failed = true;
 		changed = true;
 	}
-	if (w->asked == 0 && !w->queued && w->channel->up &&
-	    now.mono >= w->touched + proof_interval(&a->settings, w)) {
+	if (w->asked == 0 && !w->queued && w->channel->up && now.mono >= w->touched + proof_interval(&a->settings, w)) {
 		TAILQ_INSERT_TAIL(&w->channel->source->verify_queue, w, queue);
 		w->queued = true;
 	}
@@ -248,14 +244,12 @@ int64_t watches_deadline(const struct aggregator *a)
 		int64_t rate = a->settings.verify_rate;
 
 		if (!TAILQ_EMPTY(&s->verify_queue))
-			deadline = earlier(
-			    deadline, s->verify_credited + (1000 - s->verify_credit + rate - 1) / rate);
+			deadline = earlier(deadline, s->verify_credited + (1000 - s->verify_credit + rate - 1) / rate);
 	}
 	return deadline;
 }
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------- */
 
 static int join(struct watch *w, struct presentity *p)
 {

@@ -174,8 +174,7 @@ static void forget_oldest_tombstone(struct changelog *log)
 	tombstone_free(t);
 }
 
-int changelog_bury(
-    struct changelog *log, const char *id, bool removed, const char *const *groups, size_t group_count)
+int changelog_bury(struct changelog *log, const char *id, bool removed, const char *const *groups, size_t group_count)
 {
 	struct changelog_tombstone *t = tombstone_new(id, removed, groups, group_count);
 
@@ -209,8 +208,7 @@ static void show(const struct place *p, struct changelog_entry *ret)
 		ret->tombstone = (struct changelog_tombstone *)(p->subject &
 		    ~IS_TOMBSTONE); /* NOLINT(performance-no-int-to-ptr): tagged */
 	else
-		ret->node =
-		    (struct changelog_node *)p->subject; /* NOLINT(performance-no-int-to-ptr): tagged */
+		ret->node = (struct changelog_node *)p->subject; /* NOLINT(performance-no-int-to-ptr): tagged */
 }
 
 bool changelog_next(const struct changelog *log, uint64_t seq, struct changelog_entry *ret)

@@ -48,8 +48,7 @@ int changelog_append(struct changelog *log, struct changelog_node *node);
 void changelog_forget(struct changelog *log, struct changelog_node *node);
 
 /* Append a tombstone; texts are copied. 0 or -ENOMEM. */
-int changelog_bury(
-    struct changelog *log, const char *id, bool removed, const char *const *groups, size_t group_count);
+int changelog_bury(struct changelog *log, const char *id, bool removed, const char *const *groups, size_t group_count);
 
 /* The last number given (0: none). Changes up to `forgotten` cannot be told any more: a reader must be at or
  * after it. */

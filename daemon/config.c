@@ -10,8 +10,7 @@
 
 #include "daemon/config_yaml.h"
 
-/* --- what may stand in it
- * --------------------------------------------------------------------------------------- */
+/* --- what may stand in it ------------------------------------------------------------------------ */
 
 static const struct vocab_word mode_words[] = {
 	{ "on-demand", "a user is watched while somebody wants to know" },
@@ -44,8 +43,7 @@ struct loaded {
 #define DAY		      86400000
 
 static const struct option top_options[] = {
-	{ "users", OPTION_PATH, IN_CONFIG(users), NULL, 0, 0, NULL, 0,
-	    "CSV file with the monitored people." },
+	{ "users", OPTION_PATH, IN_CONFIG(users), NULL, 0, 0, NULL, 0, "CSV file with the monitored people." },
 	{ "state", OPTION_PATH, IN_CONFIG(state), NULL, 0, 0, NULL, 0,
 	    "Directory for what must survive a restart; default STATE_DIRECTORY of the unit, else "
 	    "/var/lib/presenced." },
@@ -87,9 +85,8 @@ static const struct option rules_options[] = {
 static const struct option rich_options[] = {
 	{ "winning", OPTION_TEXT, IN_RULES(rich_winning), "sip", 0, 0, NULL, 0,
 	    "Source or technology whose word on the person wins a conflict." },
-	{ "order", OPTION_LIST, IN_VALUES(rich_order),
-	    "[sip, msteams, sfb, webex, xmpp, broadworks, tapi, calendar]", 0, 0, NULL, 0,
-	    "Sources or technologies in the order of belief after the winning one." },
+	{ "order", OPTION_LIST, IN_VALUES(rich_order), "[sip, msteams, sfb, webex, xmpp, broadworks, tapi, calendar]",
+	    0, 0, NULL, 0, "Sources or technologies in the order of belief after the winning one." },
 	{ 0 },
 };
 static const struct option telephony_options[] = {
@@ -98,14 +95,12 @@ static const struct option telephony_options[] = {
 	{ 0 },
 };
 static const struct option number_options[] = {
-	{ "country", OPTION_TEXT, IN_RULES(numbers.country), NULL, 0, 0, NULL, 0,
-	    "Own country code, digits only." },
+	{ "country", OPTION_TEXT, IN_RULES(numbers.country), NULL, 0, 0, NULL, 0, "Own country code, digits only." },
 	{ "international", OPTION_TEXT, IN_RULES(numbers.international), NULL, 0, 0, NULL, 0,
 	    "Prefix of international numbers, such as 00." },
 	{ "national", OPTION_TEXT, IN_RULES(numbers.national), NULL, 0, 0, NULL, 0,
 	    "Prefix of national numbers, such as 0." },
-	{ "outside", OPTION_LIST, IN_VALUES(outside), NULL, 0, 0, NULL, 0,
-	    "Prefixes dialled to leave the house." },
+	{ "outside", OPTION_LIST, IN_VALUES(outside), NULL, 0, 0, NULL, 0, "Prefixes dialled to leave the house." },
 	{ "extension_digits", OPTION_INT, IN_VALUES(extension_digits), "6", 0, 20, NULL, 0,
 	    "Digits of the longest extension." },
 	{ 0 },
@@ -131,8 +126,8 @@ static const struct option console_options[] = {
 	    "Group that may connect; one of the daemon's own." },
 	{ "mode", OPTION_MODE, offsetof(struct config_console, mode), "0660", 0, 0, NULL, 0,
 	    "Mode of the socket file." },
-	{ "permissions", OPTION_WORDS, offsetof(struct config_console, permissions), "[read]", 0, 0,
-	    &vocab_permission, 0, "What who connects here may do." },
+	{ "permissions", OPTION_WORDS, offsetof(struct config_console, permissions), "[read]", 0, 0, &vocab_permission,
+	    0, "What who connects here may do." },
 	{ 0 },
 };
 static const struct option peer_options[] = {
@@ -162,8 +157,7 @@ static const struct option served_options[] = {
 const struct config_section config_sections[] = {
 	{ "", top_options, "" },
 	{ "console[]", console_options, "Sockets for consoles." },
-	{ "console[].peers", peer_options,
-	    "Who may use the socket, besides root and the daemon's own account." },
+	{ "console[].peers", peer_options, "Who may use the socket, besides root and the daemon's own account." },
 	{ "monitoring", monitoring_options, "When users are watched." },
 	{ "rules", rules_options, "How one presence is made of many words." },
 	{ "rules.rich", rich_options, "Who is believed about the person." },
@@ -173,16 +167,14 @@ const struct config_section config_sections[] = {
 	{ "limits", limit_options, "What consoles may use." },
 	{ "log", log_options, "What is logged." },
 	{ "sources[]", config_source_options, "Systems that know something." },
-	{ "sources[].users", served_options,
-	    "Whom a source serves; default everybody with an address for it." },
+	{ "sources[].users", served_options, "Whom a source serves; default everybody with an address for it." },
 	{ 0 },
 };
 
-/* --- reading
- * ---------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------- */
 
-static void read_table(struct config_reader *r, yaml_node_t *node, const char *path,
-    const struct option *options, void *settings, const struct config_part *parts)
+static void read_table(struct config_reader *r, yaml_node_t *node, const char *path, const struct option *options,
+    void *settings, const struct config_part *parts)
 {
 	config_read_map(r, node, path, (const struct config_table[]){ { options, settings }, { 0 } }, parts);
 }
@@ -237,8 +229,7 @@ static void read_did(struct config_reader *r, yaml_node_t *node, const char *pat
 	if (did.prefix == NULL || did.keep == 0)
 		config_error(r, node, path, "expected prefix and keep");
 	else
-		numbers->dids[numbers->did_count++] =
-		    (struct numbers_did){ strdup(did.prefix), (int)did.keep };
+		numbers->dids[numbers->did_count++] = (struct numbers_did){ strdup(did.prefix), (int)did.keep };
 	options_done(did_options, &did);
 }
 
@@ -273,8 +264,7 @@ static void check_group(struct config_reader *r, const yaml_node_t *node, const 
 			return;
 	if (geteuid() != 0 && getegid() != g->gr_gid)
 		config_warning(r, node, path,
-		    "group: this account is not in group %s; the service needs SupplementaryGroups=%s", name,
-		    name);
+		    "group: this account is not in group %s; the service needs SupplementaryGroups=%s", name, name);
 }
 
 static void read_console(struct config_reader *r, yaml_node_t *node, const char *path, void *arg)
@@ -304,8 +294,7 @@ static void read_consoles(struct config_reader *r, yaml_node_t *node, const char
 	config_read_list(r, node, path, read_console, arg);
 }
 
-/* --- sources
- * ---------------------------------------------------------------------------------------------------- */
+/* --- sources ------------------------------------------------------------------------------------- */
 
 static void ignore(struct config_reader *r, yaml_node_t *node, const char *path, void *arg)
 {
@@ -330,55 +319,51 @@ static const struct connector_spec *spec_of(struct config_reader *r, yaml_node_t
 	if (config_scalar(type) == NULL)
 		config_error(r, node, path, "type is missing, expected one of %s", buf_text(&known));
 	else
-		config_error(r, type, path, "type: found \"%.40s\", expected one of %s", config_scalar(type),
-		    buf_text(&known));
+		config_error(
+		    r, type, path, "type: found \"%.40s\", expected one of %s", config_scalar(type), buf_text(&known));
 	buf_done(&known);
 	return NULL;
 }
 
-static void check_name(struct config_reader *r, yaml_node_t *node, const char *path, const struct config *c,
-    const struct config_source *s)
+static void check_name(
+    struct config_reader *r, yaml_node_t *node, const char *path, const struct config *c, const struct config_source *s)
 {
 	if (s->name == NULL || *s->name == '\0') {
 		config_error(r, node, path, "name is missing, expected a text");
 		return;
 	}
 	if (strlen(s->name) > 64 || strpbrk(s->name, " \t@;") != NULL)
-		config_error(r, node, path,
-		    "name: found \"%.80s\", expected at most 64 bytes without blanks, @ and ;", s->name);
-	if (vocab_find(&vocab_technology, s->name) >= 0)
 		config_error(
-		    r, node, path, "name: \"%s\" is the name of a technology, expected another", s->name);
+		    r, node, path, "name: found \"%.80s\", expected at most 64 bytes without blanks, @ and ;", s->name);
+	if (vocab_find(&vocab_technology, s->name) >= 0)
+		config_error(r, node, path, "name: \"%s\" is the name of a technology, expected another", s->name);
 	for (const struct config_source *o = c->sources; o < s; o++)
 		if (o->name != NULL && strcmp(o->name, s->name) == 0)
 			config_error(r, node, path, "name: two sources are called \"%s\"", s->name);
 }
 
-static void read_source_settings(
-    struct config_reader *r, yaml_node_t *node, const char *path, struct config_source *s)
+static void read_source_settings(struct config_reader *r, yaml_node_t *node, const char *path, struct config_source *s)
 {
 	const struct config_part parts[] = { { "type", ignore, NULL }, { "users", read_served, s }, { 0 } };
-	const struct config_table tables[] = { { config_source_options, s },
-		{ s->spec->options, s->settings }, { 0 } };
+	const struct config_table tables[] = { { config_source_options, s }, { s->spec->options, s->settings }, { 0 } };
 	const struct option *wrong;
 	char why[512];
 
 	options_set_defaults(s->spec->options, s->settings);
 	config_read_map(r, node, path, tables, parts);
 	if ((s->domains & ~(uint64_t)s->spec->domains) != 0)
-		config_error(
-		    r, node, path, "domains: a source of type %s cannot serve all of these", s->spec->type);
+		config_error(r, node, path, "domains: a source of type %s cannot serve all of these", s->spec->type);
 	if (s->domains == 0)
 		s->domains = s->spec->domains;
-	s->technology = s->spec->technology >= 0 ? (enum technology)s->spec->technology :
-						   s->spec->technology_of(s->settings);
+	s->technology =
+	    s->spec->technology >= 0 ? (enum technology)s->spec->technology : s->spec->technology_of(s->settings);
 	wrong = s->spec->check == NULL ? NULL : s->spec->check(s->settings, why, sizeof why);
 	if (wrong != NULL)
 		config_error(r, node, path, "%s: %s", wrong->name, why);
 	wrong = options_missing(s->spec->options, s->settings);
 	if (wrong != NULL && s->enabled)
-		config_warning(r, node, path, "%s is missing: the source is not_configured until it is given",
-		    wrong->name);
+		config_warning(
+		    r, node, path, "%s is missing: the source is not_configured until it is given", wrong->name);
 }
 
 static void read_source(struct config_reader *r, yaml_node_t *node, const char *path, void *arg)
@@ -411,8 +396,7 @@ static void read_sources(struct config_reader *r, yaml_node_t *node, const char 
 	config_read_list(r, node, path, read_source, arg);
 }
 
-/* --- the whole
- * -------------------------------------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------------------------------- */
 
 static bool names_a_source(const struct config *c, const char *word)
 {
@@ -450,8 +434,8 @@ static void check_ranks(struct config_reader *r, const struct loaded *l)
 				    lists[i].list->items[k]);
 }
 
-static const struct option *const loaded_tables[] = { top_options, monitoring_options, verify_options,
-	rules_options, rich_options, telephony_options, number_options, log_options, limit_options };
+static const struct option *const loaded_tables[] = { top_options, monitoring_options, verify_options, rules_options,
+	rich_options, telephony_options, number_options, log_options, limit_options };
 #define LOADED_TABLES (sizeof loaded_tables / sizeof *loaded_tables)
 
 static void read_document(struct config_reader *r, struct loaded *l)

@@ -25,7 +25,7 @@ struct config_source {
 	uint64_t domains;	   /* 0: all that the type serves */
 	char *match;		   /* glob on user ids; NULL everybody */
 	struct option_list groups; /* only members of these; empty: everybody */
-	void *settings; /* the spec's own; whoever starts the source may take it (and leave NULL) */
+	void *settings;		   /* the spec's own; whoever starts the source may take it (and leave NULL) */
 	enum technology technology;
 	int position;
 	int line; /* in the file, for messages */

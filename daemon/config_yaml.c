@@ -19,8 +19,7 @@ static void say(struct config_reader *r, struct buf *to, size_t line, size_t col
 
 	vsnprintf(text, sizeof text, format, args);
 	utf8_repair(text);
-	buf_printf(
-	    to, "%s:%zu:%zu: %s%s%s\n", r->file, line + 1, column + 1, path, *path == '\0' ? "" : ": ", text);
+	buf_printf(to, "%s:%zu:%zu: %s%s%s\n", r->file, line + 1, column + 1, path, *path == '\0' ? "" : ": ", text);
 }
 
 void config_error(struct config_reader *r, const yaml_node_t *node, const char *path, const char *format, ...)
@@ -30,21 +29,20 @@ void config_error(struct config_reader *r, const yaml_node_t *node, const char *
 	if (++r->error_count > CONFIG_MAX_ERRORS)
 		return;
 	va_start(args, format);
-	say(r, r->errors, node == NULL ? 0 : node->start_mark.line,
-	    node == NULL ? 0 : node->start_mark.column, path, format, args);
+	say(r, r->errors, node == NULL ? 0 : node->start_mark.line, node == NULL ? 0 : node->start_mark.column, path,
+	    format, args);
 	va_end(args);
 }
 
-void config_warning(
-    struct config_reader *r, const yaml_node_t *node, const char *path, const char *format, ...)
+void config_warning(struct config_reader *r, const yaml_node_t *node, const char *path, const char *format, ...)
 {
 	va_list args;
 
 	if (r->warnings == NULL)
 		return;
 	va_start(args, format);
-	say(r, r->warnings, node == NULL ? 0 : node->start_mark.line,
-	    node == NULL ? 0 : node->start_mark.column, path, format, args);
+	say(r, r->warnings, node == NULL ? 0 : node->start_mark.line, node == NULL ? 0 : node->start_mark.column, path,
+	    format, args);
 	va_end(args);
 }
 
@@ -68,11 +66,10 @@ static int load(struct config_reader *r, FILE *f)
 	ok = yaml_parser_load(&parser, &r->document);
 	if (ok == 0) {
 		syntax_error(r, &parser);
-	} else if (yaml_document_get_root_node(&r->document) != NULL &&
-	    yaml_parser_load(&parser, &second) != 0) {
+	} else if (yaml_document_get_root_node(&r->document) != NULL && yaml_parser_load(&parser, &second) != 0) {
 		if (yaml_document_get_root_node(&second) != NULL)
-			config_error(r, yaml_document_get_root_node(&second), "",
-			    "a second document begins here, expected one");
+			config_error(
+			    r, yaml_document_get_root_node(&second), "", "a second document begins here, expected one");
 		yaml_document_delete(&second);
 	} else if (parser.error != YAML_NO_ERROR) {
 		syntax_error(r, &parser);
@@ -138,8 +135,7 @@ static const char *kind_of(const yaml_node_t *node)
 	return "nothing";
 }
 
-/* --- values
- * --------------------------------------------------------------------------------------------------- */
+/* --- values -------------------------------------------------------------------------------------- */
 
 static void set_scalar(
     struct config_reader *r, yaml_node_t *node, const char *path, const struct option *o, void *settings)
@@ -148,8 +144,8 @@ static void set_scalar(
 	char expects[640], joined[8192];
 
 	if (text == NULL) {
-		config_error(r, node, path, "found %s, expected %s", kind_of(node),
-		    option_expects(o, expects, sizeof expects));
+		config_error(
+		    r, node, path, "found %s, expected %s", kind_of(node), option_expects(o, expects, sizeof expects));
 		return;
 	}
 	if (strlen(text) != node->data.scalar.length) {
@@ -161,8 +157,7 @@ static void set_scalar(
 		text = joined;
 	}
 	if (option_set_text(o, settings, text, expects, sizeof expects) < 0)
-		config_error(
-		    r, node, path, "found \"%.80s\", %s", (const char *)node->data.scalar.value, expects);
+		config_error(r, node, path, "found \"%.80s\", %s", (const char *)node->data.scalar.value, expects);
 }
 
 /* A list of texts or of words: item by item, so that each has its place. */
@@ -199,11 +194,9 @@ static void set_list(
 		*(uint64_t *)(void *)value = set;
 }
 
-/* --- mappings
- * ------------------------------------------------------------------------------------------------- */
+/* --- mappings ------------------------------------------------------------------------------------ */
 
-static const struct option *find_option(
-    const struct config_table *tables, const char *key, void **ret_settings)
+static const struct option *find_option(const struct config_table *tables, const char *key, void **ret_settings)
 {
 	for (; tables != NULL && tables->options != NULL; tables++) {
 		for (const struct option *o = tables->options; o->name != NULL; o++) {
@@ -239,8 +232,7 @@ static void unknown_key(struct config_reader *r, const yaml_node_t *key, const c
 	buf_done(&names);
 }
 
-static bool seen_before(
-    struct config_reader *r, yaml_node_t *map, const yaml_node_pair_t *pair, const char *name)
+static bool seen_before(struct config_reader *r, yaml_node_t *map, const yaml_node_pair_t *pair, const char *name)
 {
 	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < pair; p++) {
 		const char *other = config_scalar(yaml_document_get_node(&r->document, p->key));
@@ -269,12 +261,11 @@ static void read_pair(struct config_reader *r, const yaml_node_t *key, yaml_node
 		set_scalar(r, value, path, o, settings);
 }
 
-void config_read_map(struct config_reader *r, yaml_node_t *node, const char *path,
-    const struct config_table *tables, const struct config_part *parts)
+void config_read_map(struct config_reader *r, yaml_node_t *node, const char *path, const struct config_table *tables,
+    const struct config_part *parts)
 {
 	if (node->type != YAML_MAPPING_NODE) {
-		config_error(
-		    r, node, path, "found %s, expected a mapping, such as {key: value}", kind_of(node));
+		config_error(r, node, path, "found %s, expected a mapping, such as {key: value}", kind_of(node));
 		return;
 	}
 	for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
@@ -290,8 +281,7 @@ void config_read_map(struct config_reader *r, yaml_node_t *node, const char *pat
 		if (seen_before(r, node, p, name))
 			config_error(r, key, inner, "the key stands here for the second time");
 		else
-			read_pair(
-			    r, key, yaml_document_get_node(&r->document, p->value), inner, tables, parts);
+			read_pair(r, key, yaml_document_get_node(&r->document, p->value), inner, tables, parts);
 	}
 }
 
@@ -304,8 +294,7 @@ bool config_read_list(struct config_reader *r, yaml_node_t *node, const char *pa
 		config_error(r, node, path, "found %s, expected a list", kind_of(node));
 		return false;
 	}
-	for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
-	     i++, n++) {
+	for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++, n++) {
 		char inner[512];
 
 		snprintf(inner, sizeof inner, "%s[%zu]", path, n);

@@ -36,8 +36,8 @@ yaml_node_t *config_root(struct config_reader *r); /* NULL: empty */
 /* "FILE:LINE:COLUMN: PATH: message". */
 void config_error(struct config_reader *r, const yaml_node_t *node, const char *path, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-void config_warning(struct config_reader *r, const yaml_node_t *node, const char *path, const char *format,
-    ...) __attribute__((format(printf, 4, 5)));
+void config_warning(struct config_reader *r, const yaml_node_t *node, const char *path, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Read a mapping: each key is an option of one of `tables` (ended by table NULL) or a part; others are
  * errors. */
@@ -45,8 +45,8 @@ struct config_table {
 	const struct option *options;
 	void *settings;
 };
-void config_read_map(struct config_reader *r, yaml_node_t *node, const char *path,
-    const struct config_table *tables, const struct config_part *parts);
+void config_read_map(struct config_reader *r, yaml_node_t *node, const char *path, const struct config_table *tables,
+    const struct config_part *parts);
 
 /* Call `each` for the items of a sequence, path "console[0]". False (and an error) if it is none. */
 bool config_read_list(struct config_reader *r, yaml_node_t *node, const char *path,

@@ -18,8 +18,7 @@
 
 #define SLICE_USERS 2000 /* composed in one turn: below 10 ms */
 
-/* --- the directory tells the aggregator, the aggregator tells the readers
- * ------------------------------------------ */
+/* --- the directory tells the aggregator, the aggregator tells the readers ------------------------ */
 
 static void on_user_added(void *arg, struct user *user)
 {
@@ -52,8 +51,7 @@ static void on_user_removed(void *arg, struct user *user)
 	touch(d, user, NULL, 0);
 }
 
-static const struct directory_observer directory_observer = { on_user_added, on_user_changed,
-	on_user_removed };
+static const struct directory_observer directory_observer = { on_user_added, on_user_changed, on_user_removed };
 
 static bool on_demanded(void *arg, const struct user *user)
 {
@@ -84,11 +82,9 @@ static void on_settled(void *arg, struct user *user)
 	console_settled(d->console);
 }
 
-/* --- recordings
- * ---------------------------------------------------------------------------------------------------- */
+/* --- recordings ---------------------------------------------------------------------------------- */
 
-static void on_arrived(
-    void *arg, const struct agg_source *source, const char *address, const struct raw_state *state)
+static void on_arrived(void *arg, const struct agg_source *source, const char *address, const struct raw_state *state)
 {
 	struct daemon *d = arg;
 	const struct source_id *id = agg_source_id(source);
@@ -134,9 +130,7 @@ static void on_source_line(void *arg, const struct buf *json)
 		console_record(d->console, json);
 }
 
-/* --- turns
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- turns --------------------------------------------------------------------------------------- */
 
 /* Called by its timer only so that a turn happens. */
 static void on_aggregator_timer(void *arg, short what)
@@ -161,8 +155,7 @@ static bool run_aggregator(void *arg)
 	return more;
 }
 
-/* --- start and end
- * -------------------------------------------------------------------------------------------------- */
+/* --- start and end ------------------------------------------------------------------------------- */
 
 static struct aggregator_host host;
 

@@ -62,8 +62,7 @@ struct directory *directory_new(const struct directory_observer *observer, void 
 	return d;
 }
 
-/* --- groups
- * --------------------------------------------------------------------------------------------------- */
+/* --- groups -------------------------------------------------------------------------------------- */
 
 static struct user_group *group_make(struct directory *d, const char *name, size_t len)
 {
@@ -91,7 +90,7 @@ static struct user_group *group_make(struct directory *d, const char *name, size
 
 static void group_drop_if_empty(struct directory *d, struct user_group *g)
 {
-	if (g->member_count > 0)
+	if (g->member_count > 0 || g->holds > 0)
 		return;
 	hashtab_remove(&d->groups, &g->link);
 	free(g->members);
@@ -158,17 +157,22 @@ static bool collect_group(void *arg, const char *name, size_t len)
 	return true;
 }
 
+static void forget_groups(struct user *user)
+{
+	user->group_count = 0;
+	free(user->groups);
+	free(user->group_places);
+	user->groups = NULL;
+	user->group_places = NULL;
+}
+
 static void leave_all(struct directory *d, struct user *user)
 {
 	for (uint32_t i = 0; i < user->group_count; i++) {
 		group_leave(user->groups[i], user, i);
 		group_drop_if_empty(d, user->groups[i]);
 	}
-	user->group_count = 0;
-	free(user->groups);
-	free(user->group_places);
-	user->groups = NULL;
-	user->group_places = NULL;
+	forget_groups(user);
 }
 
 /* Put the user into the groups that its fields name, and into no other. */
@@ -187,21 +191,22 @@ static int join_groups(struct directory *d, struct user *user)
 	user->group_places = places;
 	for (; user->group_count < names.count; user->group_count++)
 		if (group_join(names.groups[user->group_count], user, user->group_count) < 0)
-			goto fail_joined;
+			goto fail;
 	return 0;
 fail:
-	free(groups);
-	free(places);
-fail_joined:
-	leave_all(d, user);
+	if (user->groups == NULL) {
+		free(groups);
+		free(places);
+	}
+	for (uint32_t i = 0; i < user->group_count; i++)
+		group_leave(user->groups[i], user, i);
+	forget_groups(user);
 	for (uint32_t i = 0; i < names.count; i++)
-		if (names.groups[i]->member_count == 0 && directory_group(d, names.groups[i]->name) != NULL)
-			group_drop_if_empty(d, names.groups[i]);
+		group_drop_if_empty(d, names.groups[i]);
 	return -ENOMEM;
 }
 
-/* --- users
- * ---------------------------------------------------------------------------------------------------- */
+/* --- users --------------------------------------------------------------------------------------- */
 
 static void user_free(struct directory *d, struct user *user)
 {
@@ -240,8 +245,7 @@ static int add(struct directory *d, struct user_fields *fields)
 	if (hashtab_insert(&d->users, &user->link) < 0)
 		goto fail_groups;
 	RB_INSERT(user_tree, &d->order, user);
-	(void)changelog_append(
-	    d->changes, &user->change); /* without memory nobody is told, the user is there */
+	(void)changelog_append(d->changes, &user->change); /* without memory nobody is told, the user is there */
 	d->observer->added(d->arg, user);
 	d->summary.added++;
 	return 1;
@@ -253,8 +257,7 @@ fail:
 }
 
 /* Groups of `before` in which the user is no longer; the names live until the groups are dropped. */
-static size_t groups_left(
-    const struct user *user, struct user_group *const *before, uint32_t count, const char **ret)
+static size_t groups_left(const struct user *user, struct user_group *const *before, uint32_t count, const char **ret)
 {
 	size_t n = 0;
 
@@ -272,17 +275,13 @@ static int change(struct directory *d, struct user *user, struct user_fields *fi
 	uint32_t count = user->group_count;
 	size_t left_count;
 
-	/* The groups of before are kept alive by a second membership until the observer has seen their names.
-	 */
+	/* The groups of before are held until the observer has seen their names. */
 	for (uint32_t i = 0; i < count; i++) {
 		before[i] = user->groups[i];
+		before[i]->holds++;
 		group_leave(before[i], user, i);
 	}
-	free(user->groups);
-	free(user->group_places);
-	user->groups = NULL;
-	user->group_places = NULL;
-	user->group_count = 0;
+	forget_groups(user);
 	user->fields = fields;
 	(void)join_groups(d, user); /* without memory: in no group until the next change */
 	left_count = groups_left(user, before, count, left);
@@ -290,9 +289,10 @@ static int change(struct directory *d, struct user *user, struct user_fields *fi
 		(void)changelog_bury(d->changes, user_id(user), false, left, left_count);
 	(void)changelog_append(d->changes, &user->change);
 	d->observer->changed(d->arg, user, old, left, left_count);
-	for (uint32_t i = 0; i < count; i++)
-		if (index_in(user, before[i]) == user->group_count)
-			group_drop_if_empty(d, before[i]);
+	for (uint32_t i = 0; i < count; i++) {
+		before[i]->holds--;
+		group_drop_if_empty(d, before[i]);
+	}
 	free(old);
 	d->summary.changed++;
 	return 1;

@@ -1,5 +1,7 @@
-/* directory.h: the users, found by id, in order of id, and by group. Pure; it tells one observer what
- * changes. SPDX-License-Identifier: MIT
+/* directory.h: the users, found by id, in order of id, and by group.
+ * SPDX-License-Identifier: MIT
+ *
+ * Pure; it tells one observer what changes.
  */
 #ifndef PRESENCED_DIRECTORY_H
 #define PRESENCED_DIRECTORY_H
@@ -20,6 +22,7 @@ struct user_group {
 	struct hash_link link;
 	struct user **members; /* any order */
 	size_t member_count, member_size;
+	uint32_t holds; /* by a change that goes on */
 	char name[];
 };
 
@@ -41,8 +44,8 @@ struct directory_observer {
 	void (*added)(void *arg, struct user *user);
 	/* `left`: groups that the user is no longer in (they may be gone after the call). `old` fields: for
 	 * the call. */
-	void (*changed)(void *arg, struct user *user, const struct user_fields *old, const char *const *left,
-	    size_t left_count);
+	void (*changed)(
+	    void *arg, struct user *user, const struct user_fields *old, const char *const *left, size_t left_count);
 	void (*removed)(void *arg, struct user *user); /* before it is freed; groups still there */
 };
 

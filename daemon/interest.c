@@ -270,9 +270,8 @@ size_t reader_size(const struct reader *r)
 	if (r->all)
 		return directory_count(r->interest->directory);
 	LIST_FOREACH (l, &r->links, of_reader) {
-		const struct user_group *g = l->topic->key[0] == 'g' ?
-		    directory_group(r->interest->directory, l->topic->key + 1) :
-		    NULL;
+		const struct user_group *g =
+		    l->topic->key[0] == 'g' ? directory_group(r->interest->directory, l->topic->key + 1) : NULL;
 
 		size += g == NULL ? 0 : g->member_count;
 	}
@@ -339,8 +338,8 @@ bool interest_demanded(const struct interest *i, const struct user *user)
 	return false;
 }
 
-void interest_each_reader(const struct interest *i, const struct user *user,
-    void (*each)(void *arg, const struct reader *r), void *arg)
+void interest_each_reader(
+    const struct interest *i, const struct user *user, void (*each)(void *arg, const struct reader *r), void *arg)
 {
 	const struct topic *topics[USER_MAX_GROUPS + 1] = { find_topic(i, 'u', user_id(user)) };
 	const struct interest_link *l;

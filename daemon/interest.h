@@ -25,8 +25,8 @@ struct reader {
 	struct interest *interest;
 	LIST_HEAD(, interest_link) links;
 	LIST_ENTRY(reader) in_all;
-	struct hashtab topics; /* its links, by key of the topic */
-	uint64_t woken; /* the change that put it into the queue: nothing before it concerns this reader */
+	struct hashtab topics;	   /* its links, by key of the topic */
+	uint64_t woken;		   /* the change that put it into the queue: nothing before it concerns this reader */
 	bool all, demand, pending; /* pending: in the queue of those who have something to read */
 	size_t user_count, group_count;
 	TAILQ_ENTRY(reader) queue;
@@ -70,7 +70,7 @@ void reader_unqueue(struct reader *r);
 void reader_queue(struct reader *r, uint64_t seq);
 
 /* For explain: every reader whose set has the user. */
-void interest_each_reader(const struct interest *i, const struct user *user,
-    void (*each)(void *arg, const struct reader *r), void *arg);
+void interest_each_reader(
+    const struct interest *i, const struct user *user, void (*each)(void *arg, const struct reader *r), void *arg);
 
 #endif

@@ -83,8 +83,7 @@ void loop_free(struct loop *l)
 	free(l);
 }
 
-/* --- measuring
- * -------------------------------------------------------------------------------------------------- */
+/* --- measuring ----------------------------------------------------------------------------------- */
 
 static int64_t microseconds(void)
 {
@@ -156,8 +155,7 @@ void loop_stop(struct loop *l)
 	l->running = false;
 }
 
-/* --- events
- * ----------------------------------------------------------------------------------------------------- */
+/* --- events -------------------------------------------------------------------------------------- */
 
 struct loop_event *loop_event_new(
     struct loop *l, const char *name, int fd, short what, void (*callback)(void *arg, short what), void *arg)
@@ -218,8 +216,7 @@ void loop_defer_free(struct loop *l, void *object, void (*destroy)(void *object)
 	struct deferred *d = malloc(sizeof *d);
 
 	if (d == NULL) {
-		log_error(
-		    "loop", "leak", LOG_TEXT("why", "no memory to remember an object that is to be freed"));
+		log_error("loop", "leak", LOG_TEXT("why", "no memory to remember an object that is to be freed"));
 		return;
 	}
 	*d = (struct deferred){ .object = object, .destroy = destroy };

@@ -7,17 +7,16 @@
 
 #define DEFAULT_CONFIG PRESENCED_SYSCONFDIR "/presenced/presenced.yaml"
 
-static const char usage[] =
-    "Usage: presenced [-c FILE]\n"
-    "       presenced --check-config FILE\n"
-    "\n"
-    "Collects presence from telephone and messaging systems and tells it to consoles on a\n"
-    "Unix socket. Runs in the foreground and logs to standard error.\n"
-    "\n"
-    "  -c, --config FILE        configuration, default " DEFAULT_CONFIG "\n"
-    "      --check-config FILE  read it and the users, print every error, and exit\n"
-    "  -V, --version            print the version\n"
-    "  -h, --help               print this\n";
+static const char usage[] = "Usage: presenced [-c FILE]\n"
+			    "       presenced --check-config FILE\n"
+			    "\n"
+			    "Collects presence from telephone and messaging systems and tells it to consoles on a\n"
+			    "Unix socket. Runs in the foreground and logs to standard error.\n"
+			    "\n"
+			    "  -c, --config FILE        configuration, default " DEFAULT_CONFIG "\n"
+			    "      --check-config FILE  read it and the users, print every error, and exit\n"
+			    "  -V, --version            print the version\n"
+			    "  -h, --help               print this\n";
 
 int main(int argc, char **argv)
 {

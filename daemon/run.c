@@ -57,8 +57,7 @@ int run_daemon(const char *file)
 	if (r == 0) {
 		r = daemon_start(&d, config, &errors);
 		if (r == 0) {
-			log_info("daemon", "started", LOG_TEXT("version", PRESENCED_VERSION),
-			    LOG_TEXT("config", file),
+			log_info("daemon", "started", LOG_TEXT("version", PRESENCED_VERSION), LOG_TEXT("config", file),
 			    LOG_NUMBER("users", (int64_t)directory_count(d.directory)));
 			loop_run(d.loop);
 		}

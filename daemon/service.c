@@ -109,8 +109,7 @@ void service_ready(struct service *s)
 
 	for (const struct source *o = NULL; (o = sources_next(s->daemon->sources, o)) != NULL;)
 		sources++;
-	sd_notifyf(
-	    0, "READY=1\nSTATUS=%zu users, %zu sources", directory_count(s->daemon->directory), sources);
+	sd_notifyf(0, "READY=1\nSTATUS=%zu users, %zu sources", directory_count(s->daemon->directory), sources);
 }
 
 void service_stopping(struct service *s)

@@ -66,8 +66,7 @@ void sources_connect(struct sources *all, struct aggregator *aggregator)
 	all->aggregator = aggregator;
 }
 
-/* --- what the aggregator asks
- * ----------------------------------------------------------------------------------- */
+/* --- what the aggregator asks -------------------------------------------------------------------- */
 
 static int host_watch(void *owner, const char *address, enum domain domain)
 {
@@ -117,8 +116,7 @@ static bool serves(const struct config_source *c, const struct user_fields *user
 	return c->groups.count == 0;
 }
 
-static bool host_address(
-    void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size)
+static bool host_address(void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size)
 {
 	const struct source *s = owner;
 
@@ -134,8 +132,7 @@ const struct aggregator_host sources_host = {
 	.address = host_address,
 };
 
-/* --- status
- * ----------------------------------------------------------------------------------------------------- */
+/* --- status -------------------------------------------------------------------------------------- */
 
 static void changed(struct source *s)
 {
@@ -179,8 +176,8 @@ static void write_domains(const struct source *s, struct buf *b, const struct ag
 		if ((s->config.domains >> d & 1) == 0)
 			continue;
 		jsonw_object(b, vocab_name(&vocab_domain, d));
-		jsonw_text(b, "status",
-		    vocab_name(&vocab_source_status, s->agg == NULL ? s->idle_status : stats->status[d]));
+		jsonw_text(
+		    b, "status", vocab_name(&vocab_source_status, s->agg == NULL ? s->idle_status : stats->status[d]));
 		if (s->agg != NULL && stats->why[d] != NULL)
 			jsonw_text(b, "why", stats->why[d]);
 		if (s->agg != NULL && stats->since[d] != 0)
@@ -227,8 +224,7 @@ void source_write(const struct source *s, struct buf *b)
 	}
 }
 
-/* --- lines for `record`
- * ------------------------------------------------------------------------------------------ */
+/* --- lines for `record` -------------------------------------------------------------------------- */
 
 void sources_on_line(struct sources *all, void (*line)(void *arg, const struct buf *json), void *arg)
 {
@@ -236,8 +232,8 @@ void sources_on_line(struct sources *all, void (*line)(void *arg, const struct b
 	all->line_arg = arg;
 }
 
-void source_write_line(const struct source *s, const char *key, const char *word, unsigned domains,
-    const char *why, struct buf *b)
+void source_write_line(
+    const struct source *s, const char *key, const char *word, unsigned domains, const char *why, struct buf *b)
 {
 	jsonw_object(b, NULL);
 	jsonw_text(b, "source", s->config.name);
@@ -271,8 +267,7 @@ static void put_line(struct source *s, const char *key, const char *word, unsign
 	buf_done(&b);
 }
 
-/* --- what connectors say
- * ----------------------------------------------------------------------------------------- */
+/* --- what connectors say ------------------------------------------------------------------------- */
 
 void source_status_changed(struct source *s, unsigned domains, enum source_status status, const char *why)
 {
@@ -287,9 +282,8 @@ void source_status_changed(struct source *s, unsigned domains, enum source_statu
 	aggregator_source_status(s->all->aggregator, s->agg, domains, status, why, loop_now(s->all->loop));
 	changed(s);
 	if (before != status)
-		log_at(bad ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "source",
-		    vocab_name(&vocab_source_status, status), LOG_TEXT("source", s->config.name),
-		    LOG_TEXT("why", why));
+		log_at(bad ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "source", vocab_name(&vocab_source_status, status),
+		    LOG_TEXT("source", s->config.name), LOG_TEXT("why", why));
 }
 
 void source_resumed(struct source *s, unsigned domains)
@@ -319,8 +313,7 @@ int source_raw_state(struct source *s, const char *address, const struct raw_fac
 	if (r == -EINVAL) {
 		const char *wrong = raw_facts_check(facts);
 
-		log_warning("source", "state_refused", LOG_TEXT("source", s->config.name),
-		    LOG_TEXT("address", address),
+		log_warning("source", "state_refused", LOG_TEXT("source", s->config.name), LOG_TEXT("address", address),
 		    LOG_TEXT("why", wrong != NULL ? wrong : "the status is not one that a source can say"));
 	}
 	return r;
@@ -339,8 +332,7 @@ const char *source_name(const struct source *s)
 	return s->config.name;
 }
 
-/* --- probes
- * ------------------------------------------------------------------------------------------------------ */
+/* --- probes -------------------------------------------------------------------------------------- */
 
 static void probe_over(struct source *s)
 {
@@ -377,9 +369,8 @@ static bool probe_configuration(struct source *s)
 	char why[512];
 
 	if (missing != NULL) {
-		snprintf(why, sizeof why,
-		    "%s is missing: give it under source %s in the configuration, then reload", missing->name,
-		    s->config.name);
+		snprintf(why, sizeof why, "%s is missing: give it under source %s in the configuration, then reload",
+		    missing->name, s->config.name);
 		source_probe_hop(s, "configuration", why, false);
 		return false;
 	}
@@ -396,8 +387,7 @@ static bool probe_configuration(struct source *s)
 	return true;
 }
 
-int source_probe(
-    struct source *s, void (*hop)(void *arg, const char *hop, const char *sentence, bool ok), void *arg)
+int source_probe(struct source *s, void (*hop)(void *arg, const char *hop, const char *sentence, bool ok), void *arg)
 {
 	const char *why;
 	enum source_status status;
@@ -425,8 +415,7 @@ void source_probe_forget(struct source *s, const void *arg)
 		s->probe.hop = NULL;
 }
 
-/* --- starting and stopping
- * --------------------------------------------------------------------------------------- */
+/* --- starting and stopping ----------------------------------------------------------------------- */
 
 static void run(struct source *s)
 {
@@ -442,8 +431,8 @@ static void run(struct source *s)
 		set_idle(s, SOURCE_STATUS_NOT_CONFIGURED, err);
 		return;
 	}
-	s->agg = aggregator_add_source(s->all->aggregator, s->config.name, s->config.technology,
-	    s->config.position, (unsigned)s->config.domains, s);
+	s->agg = aggregator_add_source(s->all->aggregator, s->config.name, s->config.technology, s->config.position,
+	    (unsigned)s->config.domains, s);
 	if (s->agg != NULL &&
 	    s->type->start(&s->connector, s, s->config.settings, s->all->loop, err, sizeof err) == 0) {
 		changed(s);
@@ -477,8 +466,7 @@ int source_start(struct source *s, char *err, size_t err_size)
 		return -EINVAL;
 	}
 	if (missing != NULL) {
-		snprintf(
-		    err, err_size, "source %s has no %s in the configuration", s->config.name, missing->name);
+		snprintf(err, err_size, "source %s has no %s in the configuration", s->config.name, missing->name);
 		return -EINVAL;
 	}
 	s->stopped = false;

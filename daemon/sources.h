@@ -41,14 +41,13 @@ enum source_status source_status(const struct source *s, const char **ret_why);
 void source_write(const struct source *s, struct buf *b);
 
 /* A line of a recording: {"source", "technology", key: word, "domains", why?, "at"}. */
-void source_write_line(const struct source *s, const char *key, const char *word, unsigned domains,
-    const char *why, struct buf *b);
+void source_write_line(
+    const struct source *s, const char *key, const char *word, unsigned domains, const char *why, struct buf *b);
 unsigned source_domains(const struct source *s);
 
 /* Look at each hop. `hop` is called for each, at the end with hop NULL and `ok` whether all were; perhaps at
  * once. A second probe while one runs: -EBUSY. */
-int source_probe(
-    struct source *s, void (*hop)(void *arg, const char *hop, const char *sentence, bool ok), void *arg);
+int source_probe(struct source *s, void (*hop)(void *arg, const char *hop, const char *sentence, bool ok), void *arg);
 void source_probe_forget(struct source *s, const void *arg); /* who asked is gone */
 
 /* Changes of status: nodes are sources. */

@@ -104,8 +104,7 @@ void users_csv_free(struct users_csv *p)
 	free(p);
 }
 
-/* --- records
- * ---------------------------------------------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------------------------------- */
 
 static const char *field(const struct users_csv *p, size_t i)
 {
@@ -159,8 +158,7 @@ static bool is_new_id(struct users_csv *p, const char *id)
 	struct seen_id *seen;
 
 	if (link != NULL) {
-		fail(p, "id \"%.60s\" was already given in line %zu", id,
-		    hash_entry(link, struct seen_id, link)->line);
+		fail(p, "id \"%.60s\" was already given in line %zu", id, hash_entry(link, struct seen_id, link)->line);
 		return false;
 	}
 	seen = calloc(1, sizeof *seen + strlen(id) + 1);
@@ -228,8 +226,7 @@ static void on_record(int last, void *arg)
 	else if (!p->header_read)
 		read_header(p);
 	else if (p->field_count != p->column_count)
-		fail(p, "found %zu fields, expected %zu as in the first line", p->field_count,
-		    p->column_count);
+		fail(p, "found %zu fields, expected %zu as in the first line", p->field_count, p->column_count);
 	else
 		keep_user(p);
 	buf_clear(&p->record);

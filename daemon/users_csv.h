@@ -23,8 +23,7 @@ struct users_csv;
 struct users_csv *users_csv_new(
     const char *name, struct buf *errors, int (*each)(void *arg, struct user_fields *fields), void *arg);
 
-/* Parse more text, cut anywhere. 0; -EINVAL when it makes no sense to go on (unknown column, no id); -errno.
- */
+/* Parse more text, cut anywhere. 0; -EINVAL when it makes no sense to go on (unknown column, no id); -errno. */
 int users_csv_feed(struct users_csv *p, const char *text, size_t len);
 
 /* The end: the number of errors, all of them told. Frees the parser. NULL is fine: 0. */

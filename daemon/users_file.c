@@ -55,8 +55,7 @@ static int keep(void *arg, struct user_fields *fields)
 	return 0;
 }
 
-int users_file_open(
-    struct users_file **ret, const char *path, struct directory *directory, struct buf *errors)
+int users_file_open(struct users_file **ret, const char *path, struct directory *directory, struct buf *errors)
 {
 	struct users_file *f = calloc(1, sizeof *f);
 

@@ -13,8 +13,7 @@ struct users_file;
 /* Open `path` (NULL: nobody, all users go) and remember where it is to go (`directory` NULL: it is only
  * checked). `errors` is borrowed until the parse is over. 0 and *ret, or -errno with a sentence in `errors`.
  */
-int users_file_open(
-    struct users_file **ret, const char *path, struct directory *directory, struct buf *errors);
+int users_file_open(struct users_file **ret, const char *path, struct directory *directory, struct buf *errors);
 void users_file_free(struct users_file *f);
 
 /* Parse the next `budget` bytes and keep the users aside, without changing the directory. 1: there is more;

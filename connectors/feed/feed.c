@@ -59,8 +59,7 @@ static const char *watch_key(const struct hash_link *link)
 	return hash_entry(link, const struct feed_watch, link)->address;
 }
 
-/* --- telling the peer
- * --------------------------------------------------------------------------------------------- */
+/* --- telling the peer ---------------------------------------------------------------------------- */
 
 static void enqueue(struct connector *c, struct feed_watch *w)
 {
@@ -119,8 +118,7 @@ static void write_some(struct connector *c)
 		return;
 	while (evbuffer_get_length(c->out) < OUT_HIGH_BYTES && (w = TAILQ_FIRST(&c->queue)) != NULL)
 		tell(c, w);
-	if (evbuffer_get_length(c->out) > 0 && evbuffer_write(c->out, c->fd) < 0 && errno != EAGAIN &&
-	    errno != EINTR) {
+	if (evbuffer_get_length(c->out) > 0 && evbuffer_write(c->out, c->fd) < 0 && errno != EAGAIN && errno != EINTR) {
 		lose_peer(c, "the feeding program has closed the connection");
 		return;
 	}
@@ -143,16 +141,14 @@ static void on_writable(void *arg, short what)
 	write_some(arg);
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------- */
 
 static void refuse(struct connector *c, const char *why)
 {
 	struct buf b;
 
 	c->errors++;
-	snprintf(
-	    c->last_error, sizeof c->last_error, "line %llu: %s", (unsigned long long)c->line_number, why);
+	snprintf(c->last_error, sizeof c->last_error, "line %llu: %s", (unsigned long long)c->line_number, why);
 	if (evbuffer_get_length(c->out) > OUT_HIGH_BYTES * 4)
 		return; /* a peer that sends nonsense and reads nothing need not hear of each */
 	buf_init(&b, 4096);
@@ -188,10 +184,9 @@ static void take_raw(struct connector *c, const json_t *value)
 		refuse(c, error.text);
 		return;
 	}
-	if (line.user != NULL &&
-	    !source_address_of(c->source, line.user, line.facts.domain, address, sizeof address)) {
-		snprintf(why, sizeof why, "user: nobody with an address at this source is called \"%.128s\"",
-		    line.user);
+	if (line.user != NULL && !source_address_of(c->source, line.user, line.facts.domain, address, sizeof address)) {
+		snprintf(
+		    why, sizeof why, "user: nobody with an address at this source is called \"%.128s\"", line.user);
 		refuse(c, why);
 		return;
 	}
@@ -250,8 +245,7 @@ static void on_readable(void *arg, short what)
 		take_lines(c);
 }
 
-/* --- the connection
- * ----------------------------------------------------------------------------------------------- */
+/* --- the connection ------------------------------------------------------------------------------ */
 
 static void drop_connection(struct connector *c)
 {
@@ -339,8 +333,7 @@ static void on_started(void *arg, short what)
 	source_status_changed(c->source, BOTH_DOMAINS, SOURCE_STATUS_CONNECTING, why);
 }
 
-/* --- the contract
- * ------------------------------------------------------------------------------------------------- */
+/* --- the contract -------------------------------------------------------------------------------- */
 
 static void stop(struct connector *c)
 {
@@ -358,8 +351,8 @@ static void stop(struct connector *c)
 	free(c);
 }
 
-static int start(struct connector **ret, struct source *source, const void *settings, struct loop *loop,
-    char *err, size_t err_size)
+static int start(
+    struct connector **ret, struct source *source, const void *settings, struct loop *loop, char *err, size_t err_size)
 {
 	struct connector *c = calloc(1, sizeof *c);
 	int r;
@@ -372,15 +365,13 @@ static int start(struct connector **ret, struct source *source, const void *sett
 	c->fd = -1;
 	hashtab_init(&c->watches, watch_key);
 	TAILQ_INIT(&c->queue);
-	c->listen_fd =
-	    unix_socket_listen(c->settings->socket, c->settings->group, c->settings->mode, err, err_size);
+	c->listen_fd = unix_socket_listen(c->settings->socket, c->settings->group, c->settings->mode, err, err_size);
 	if (c->listen_fd < 0) {
 		r = c->listen_fd;
 		free(c);
 		return r;
 	}
-	c->accept_event =
-	    loop_event_new(loop, "feed-accept", c->listen_fd, EV_READ | EV_PERSIST, on_connection, c);
+	c->accept_event = loop_event_new(loop, "feed-accept", c->listen_fd, EV_READ | EV_PERSIST, on_connection, c);
 	c->first_event = loop_event_new(loop, "feed-start", -1, 0, on_started, c);
 	if (c->accept_event == NULL || c->first_event == NULL) {
 		stop(c);
@@ -457,8 +448,8 @@ static void probe(struct connector *c)
 
 	source_probe_hop(c->source, "socket", NULL, true);
 	if (c->fd < 0) {
-		snprintf(why, sizeof why, "no program is connected to %s: start the one that feeds it",
-		    c->settings->socket);
+		snprintf(
+		    why, sizeof why, "no program is connected to %s: start the one that feeds it", c->settings->socket);
 		source_probe_hop(c->source, "program", why, false);
 		return;
 	}
@@ -467,8 +458,8 @@ static void probe(struct connector *c)
 		source_probe_hop(c->source, "protocol", NULL, false);
 		return;
 	}
-	snprintf(why, sizeof why, "%llu lines were refused, the last one: %s", (unsigned long long)c->errors,
-	    c->last_error);
+	snprintf(
+	    why, sizeof why, "%llu lines were refused, the last one: %s", (unsigned long long)c->errors, c->last_error);
 	source_probe_hop(c->source, "protocol", why, false);
 }
 

@@ -9,11 +9,10 @@ static const struct option options[] = {
 	    "Group that may connect; one of the daemon's own." },
 	{ "mode", OPTION_MODE, offsetof(struct feed_settings, mode), "0660", 0, 0, NULL, 0,
 	    "Mode of the socket file." },
-	{ "technology", OPTION_WORD, offsetof(struct feed_settings, technology), "tapi", 0, 0,
-	    &vocab_technology, 0,
+	{ "technology", OPTION_WORD, offsetof(struct feed_settings, technology), "tapi", 0, 0, &vocab_technology, 0,
 	    "What the rules take it for; what a line says of its technology does not count." },
-	{ "addresses", OPTION_WORD, offsetof(struct feed_settings, addresses), "id", 0, 0, &vocab_user_column,
-	    0, "Column of the users that an address on this feed means." },
+	{ "addresses", OPTION_WORD, offsetof(struct feed_settings, addresses), "id", 0, 0, &vocab_user_column, 0,
+	    "Column of the users that an address on this feed means." },
 	{ 0 },
 };
 
@@ -22,8 +21,8 @@ static enum technology technology_of(const void *settings)
 	return (enum technology)((const struct feed_settings *)settings)->technology;
 }
 
-static bool address(const void *settings, const char *source, const struct user_fields *user,
-    enum domain domain, char *buf, size_t size)
+static bool address(const void *settings, const char *source, const struct user_fields *user, enum domain domain,
+    char *buf, size_t size)
 {
 	const struct feed_settings *s = settings;
 

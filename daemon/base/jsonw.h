@@ -13,8 +13,7 @@
 
 #include "daemon/base/buf.h"
 
-/* A key of an object; the value must follow. `key` needs no escaping. NULL: nothing (an element of a list).
- */
+/* A key of an object; the value must follow. `key` needs no escaping. NULL: nothing (an element of a list). */
 void jsonw_key(struct buf *b, const char *key);
 
 /* Each takes the key first; NULL inside a list or at the top. */

@@ -75,9 +75,8 @@ enum lines_result lines_next(struct lines *l, const char **ret_text, size_t *ret
 		end = find_end(l);
 	}
 	if (end < 0)
-		return evbuffer_get_length(l->in) < l->max && !l->skipping ?
-		    LINES_NONE :
-		    too_long(l, evbuffer_get_length(l->in));
+		return evbuffer_get_length(l->in) < l->max && !l->skipping ? LINES_NONE :
+									     too_long(l, evbuffer_get_length(l->in));
 	if ((size_t)end >= l->max) {
 		enum lines_result r = too_long(l, (size_t)end + 1);
 

@@ -77,8 +77,7 @@ static bool needs_quotes(const char *text)
 	if (*text == '\0')
 		return true;
 	for (; *text != '\0'; text++)
-		if ((unsigned char)*text <= ' ' || *text == '"' || *text == '=' || *text == '\\' ||
-		    *text == 0x7f)
+		if ((unsigned char)*text <= ' ' || *text == '"' || *text == '=' || *text == '\\' || *text == 0x7f)
 			return true;
 	return false;
 }
@@ -120,8 +119,7 @@ static void put_field(struct buf *b, const struct log_field *field)
 	}
 }
 
-void logger_write(
-    enum log_level level, const char *subsystem, const char *event, const struct log_field *fields)
+void logger_write(enum log_level level, const char *subsystem, const char *event, const struct log_field *fields)
 {
 	static int journal = -1;
 	struct buf b;
@@ -137,8 +135,7 @@ void logger_write(
 
 		buf_printf(&b, "%s ", instant_format(instant_now().wall, now));
 	}
-	buf_printf(&b, "%s%s %s %s", journal == 1 ? levels[level].journal : "", levels[level].name, subsystem,
-	    event);
+	buf_printf(&b, "%s%s %s %s", journal == 1 ? levels[level].journal : "", levels[level].name, subsystem, event);
 	for (; fields->key != NULL; fields++)
 		put_field(&b, fields);
 	if (b.failed) { /* longer than a line may be: what fits is worth more than nothing */

@@ -33,8 +33,7 @@ struct log_field {
 	} /* milliseconds */
 
 /* `subsystem` is one constant word ("source", "console"), `event` a constant phrase without blanks. */
-void logger_write(
-    enum log_level level, const char *subsystem, const char *event, const struct log_field *fields);
+void logger_write(enum log_level level, const char *subsystem, const char *event, const struct log_field *fields);
 
 #define log_at(level, subsystem, event, ...) \
 	logger_write(level, subsystem, event, (const struct log_field[]){ __VA_ARGS__, { 0 } })

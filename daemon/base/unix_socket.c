@@ -111,8 +111,8 @@ int unix_socket_listen(const char *path, const char *group, int64_t mode, char *
 		r = -errno;
 	if (r == 0)
 		return fd;
-	snprintf(err, err_size, "cannot give %s to group %s with mode %04llo: %s", path,
-	    group == NULL ? "-" : group, (unsigned long long)mode,
+	snprintf(err, err_size, "cannot give %s to group %s with mode %04llo: %s", path, group == NULL ? "-" : group,
+	    (unsigned long long)mode,
 	    r == -EPERM	    ? "the service needs the group in SupplementaryGroups=" :
 		r == -ESRCH ? "there is no such group" :
 			      strerror(-r));

@@ -74,8 +74,7 @@ size_t connection_unsent(const struct connection *c)
 	return evbuffer_get_length(c->out);
 }
 
-/* --- the end
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the end ------------------------------------------------------------------------------------- */
 
 static void say_goodbye(struct connection *c, const char *reason)
 {
@@ -110,8 +109,7 @@ void connection_close(struct connection *c, const char *reason)
 	loop_defer_free(c->daemon->loop, c, destroy);
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------- */
 
 static void pause_if_full(struct connection *c)
 {
@@ -170,11 +168,9 @@ static void on_writable(void *arg, short what)
 		reader_queue(subscription_reader(c->subscription), 0);
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------- */
 
-/* Answers come in order, and a new subscription needs the end of the one before it: meanwhile requests wait.
- */
+/* Answers come in order, and a new subscription needs the end of the one before it: meanwhile requests wait. */
 static bool must_wait(const struct connection *c)
 {
 	return c->pending != NULL || (c->subscription != NULL && subscription_is_syncing(c->subscription));

@@ -63,8 +63,7 @@ struct console *console_new(struct daemon *d)
 	return c;
 }
 
-/* --- permissions
- * -------------------------------------------------------------------------------------------------- */
+/* --- permissions --------------------------------------------------------------------------------- */
 
 static bool names_uid(const char *text, uid_t uid)
 {
@@ -115,8 +114,7 @@ static bool is_administrator(const struct unix_peer *peer)
 	return peer->uid == 0 || peer->uid == geteuid();
 }
 
-/* --- accepting
- * ---------------------------------------------------------------------------------------------------- */
+/* --- accepting ----------------------------------------------------------------------------------- */
 
 static size_t connections_of(const struct console *c, uid_t uid)
 {
@@ -131,8 +129,7 @@ static size_t connections_of(const struct console *c, uid_t uid)
 static void turn_away(int fd, const char *code_and_message)
 {
 	char line[512];
-	int n = snprintf(
-	    line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{%s}}\n", code_and_message);
+	int n = snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{%s}}\n", code_and_message);
 
 	if (write(fd, line, (size_t)n) < 0) {
 		/* it has gone already */
@@ -150,8 +147,7 @@ static void welcome(struct listener *l, int fd)
 	struct connection *connection;
 
 	if (!administrator && !is_admitted(&l->config, fd, &peer)) {
-		turn_away(fd,
-		    "\"code\":-32001,\"message\":\"This account is not among the peers of this socket.\"");
+		turn_away(fd, "\"code\":-32001,\"message\":\"This account is not among the peers of this socket.\"");
 		log_warning("console", "refused", LOG_NUMBER("uid", peer.uid), LOG_NUMBER("pid", peer.pid),
 		    LOG_TEXT("socket", l->config.socket), LOG_TEXT("why", "not among its peers"));
 		return;
@@ -162,8 +158,7 @@ static void welcome(struct listener *l, int fd)
 		    "\"code\":-32003,\"message\":\"There are too many connections already.\","
 		    "\"data\":{\"limit\":\"connections\"}");
 		log_warning("console", "refused", LOG_NUMBER("uid", peer.uid), LOG_NUMBER("pid", peer.pid),
-		    LOG_TEXT("socket", l->config.socket),
-		    LOG_TEXT("why", "limits.connections or connections_per_uid"));
+		    LOG_TEXT("socket", l->config.socket), LOG_TEXT("why", "limits.connections or connections_per_uid"));
 		return;
 	}
 	connection = connection_new(c->daemon, c, fd, peer, permissions);
@@ -197,8 +192,7 @@ static void on_connection(void *arg, short what)
 	}
 }
 
-/* --- sockets
- * ------------------------------------------------------------------------------------------------------ */
+/* --- sockets ------------------------------------------------------------------------------------- */
 
 static void listener_free(struct listener *l)
 {
@@ -300,8 +294,7 @@ void console_free(struct console *c)
 	free(c);
 }
 
-/* --- the end of a turn
- * --------------------------------------------------------------------------------------------- */
+/* --- the end of a turn --------------------------------------------------------------------------- */
 
 static bool run_readers(struct console *c)
 {
@@ -352,8 +345,7 @@ static bool run_snapshots(struct console *c)
 	struct connection *connection, *next;
 	bool more = false;
 
-	for (connection = LIST_FIRST(&c->connections); c->recorder_count > 0 && connection != NULL;
-	     connection = next) {
+	for (connection = LIST_FIRST(&c->connections); c->recorder_count > 0 && connection != NULL; connection = next) {
 		next = LIST_NEXT(connection, link);
 		if (connection->recorder.snapshot && !connection->blocked)
 			more = recorder_run(connection) || more;
@@ -382,8 +374,7 @@ bool console_turn(void *arg)
 	return more;
 }
 
-/* --- wiring
- * -------------------------------------------------------------------------------------------------------- */
+/* --- wiring -------------------------------------------------------------------------------------- */
 
 void console_settled(struct console *c)
 {

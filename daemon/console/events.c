@@ -87,8 +87,8 @@ bool events_run(struct connection *c)
 	bool more = false;
 
 	if (c->events.users)
-		more = run(c, directory_changes(c->daemon->directory), &c->events.users_seq, "users.changed",
-		    write_user);
+		more =
+		    run(c, directory_changes(c->daemon->directory), &c->events.users_seq, "users.changed", write_user);
 	if (c->events.sources)
 		more = run(c, sources_changes(c->daemon->sources), &c->events.sources_seq, "sources.changed",
 			   write_source) ||

@@ -23,8 +23,7 @@ void methods_write_presence(struct buf *b, const struct user *user, bool calls)
 	presence_write(b, p.presence, calls);
 }
 
-/* --- presence.get
- * ------------------------------------------------------------------------------------------------- */
+/* --- presence.get -------------------------------------------------------------------------------- */
 
 /* A get that waits for its users to settle. */
 struct waiting_get {
@@ -138,8 +137,7 @@ static void presence_get(struct request *rq)
 		write_presences(rq);
 }
 
-/* --- presence.subscribe
- * ------------------------------------------------------------------------------------------- */
+/* --- presence.subscribe -------------------------------------------------------------------------- */
 
 /* The position to resume from. False: from the beginning. */
 static bool read_since(struct request *rq, uint64_t *ret_seq)
@@ -153,8 +151,7 @@ static bool read_since(struct request *rq, uint64_t *ret_seq)
 	if (since == NULL)
 		return false;
 	if (instance == NULL || !json_is_integer(seq) || json_integer_value(seq) < 0) {
-		request_fail(
-		    rq, RPC_PARAMS, "field", "since", "since must be {\"instance\": text, \"seq\": number}.");
+		request_fail(rq, RPC_PARAMS, "field", "since", "since must be {\"instance\": text, \"seq\": number}.");
 		return false;
 	}
 	*ret_seq = (uint64_t)json_integer_value(seq);
@@ -181,13 +178,11 @@ static bool may_subscribe(struct request *rq, bool all, bool demand)
 
 	if (size > (size_t)d->config->limits.users_per_set) {
 		snprintf(limit, sizeof limit, "%lld", (long long)d->config->limits.users_per_set);
-		request_fail(rq, RPC_LIMIT, "limit", limit,
-		    "A subscription names at most %s users and groups.", limit);
+		request_fail(rq, RPC_LIMIT, "limit", limit, "A subscription names at most %s users and groups.", limit);
 		return false;
 	}
 	if (!all && size == 0) {
-		request_fail(
-		    rq, RPC_PARAMS, "field", "users", "presence.subscribe needs users, groups or all.");
+		request_fail(rq, RPC_PARAMS, "field", "users", "presence.subscribe needs users, groups or all.");
 		return false;
 	}
 	if (all && demand && !d->config->always && !connection_may(rq->connection, PERMISSION_ADMIN)) {
@@ -235,8 +230,7 @@ static void presence_subscribe(struct request *rq)
 	}
 	if (all)
 		reader_add_all(subscription_reader(s));
-	if (param_value(rq, "since") !=
-	    NULL) { /* the console says what it has; what we sent does not count */
+	if (param_value(rq, "since") != NULL) { /* the console says what it has; what we sent does not count */
 		subscription_free(old);
 		old = NULL;
 	}
@@ -250,8 +244,7 @@ static void presence_unsubscribe(struct request *rq)
 	rq->connection->subscription = NULL;
 }
 
-/* --- presence.explain
- * --------------------------------------------------------------------------------------------- */
+/* --- presence.explain ---------------------------------------------------------------------------- */
 
 static void write_state(void *arg, const struct aggregator_state_row *row)
 {
@@ -347,8 +340,8 @@ static void presence_explain(struct request *rq)
 	struct instant now = loop_now(d->loop);
 
 	if (user == NULL) {
-		request_fail(rq, RPC_NOT_FOUND, "user", param_text(rq, "user"),
-		    "There is no user \"%.128s\".", param_text(rq, "user"));
+		request_fail(rq, RPC_NOT_FOUND, "user", param_text(rq, "user"), "There is no user \"%.128s\".",
+		    param_text(rq, "user"));
 		return;
 	}
 	aggregator_settle(d->aggregator, user, now);

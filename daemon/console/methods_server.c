@@ -14,8 +14,7 @@
 
 #define PROTOCOL_VERSION 1
 
-const struct method *const method_tables[] = { methods_server, methods_presence, methods_users,
-	methods_sources, NULL };
+const struct method *const method_tables[] = { methods_server, methods_presence, methods_users, methods_sources, NULL };
 
 static void server_info(struct request *rq)
 {
@@ -67,8 +66,7 @@ static void write_fanout(struct buf *b, struct console *console)
 	jsonw_object(b, "fanout");
 	jsonw_int(b, "delivered", (int64_t)counters->delivered);
 	jsonw_int(b, "serialised", (int64_t)counters->serialised);
-	jsonw_int(b, "ring_bytes",
-	    (int64_t)(console_ring(console, false)->size + console_ring(console, true)->size));
+	jsonw_int(b, "ring_bytes", (int64_t)(console_ring(console, false)->size + console_ring(console, true)->size));
 	jsonw_object_end(b);
 }
 
@@ -108,8 +106,7 @@ static void on_reloaded(void *arg, bool ok, const char *errors, const char *warn
 	struct request *rq = &p->request;
 
 	if (!ok) {
-		request_fail_list(
-		    rq, RPC_PARAMS, "The configuration is not good; nothing was changed.", errors);
+		request_fail_list(rq, RPC_PARAMS, "The configuration is not good; nothing was changed.", errors);
 	} else {
 		jsonw_list(&rq->result, "warnings");
 		for (; *warnings != '\0'; warnings += strcspn(warnings, "\n") + 1)
@@ -132,11 +129,9 @@ static void log_level(struct request *rq)
 	int level = logger_level_find(param_text(rq, "level"));
 
 	if (level < 0)
-		request_fail(
-		    rq, RPC_PARAMS, "field", "level", "level must be error, warning, info or debug.");
+		request_fail(rq, RPC_PARAMS, "field", "level", "level must be error, warning, info or debug.");
 	else if (logger_set_level(param_text(rq, "subsystem"), (enum log_level)level) < 0)
-		request_fail(
-		    rq, RPC_LIMIT, "limit", "16", "At most 16 subsystems can have a level of their own.");
+		request_fail(rq, RPC_LIMIT, "limit", "16", "At most 16 subsystems can have a level of their own.");
 }
 
 static void events_subscribe(struct request *rq)
@@ -152,8 +147,7 @@ static void events_subscribe(struct request *rq)
 		while (t < 3 && strcmp(topics[t], topic) != 0)
 			t++;
 		if (t == 3) {
-			request_fail(
-			    rq, RPC_PARAMS, "field", "topics", "topics are users, sources and requests.");
+			request_fail(rq, RPC_PARAMS, "field", "topics", "topics are users, sources and requests.");
 			return;
 		}
 		on[t] = true;

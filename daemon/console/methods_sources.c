@@ -78,8 +78,7 @@ static void sources_restart(struct request *rq)
 	start(rq, s);
 }
 
-/* --- probes
- * ------------------------------------------------------------------------------------------------------- */
+/* --- probes -------------------------------------------------------------------------------------- */
 
 /* A probe that is under way for a console; p NULL: while it may still answer at once. */
 struct probing {
@@ -146,8 +145,8 @@ static void sources_probe(struct request *rq)
 	jsonw_text(&rq->result, "name", source_name(s));
 	jsonw_list(&rq->result, "hops");
 	if (source_probe(s, on_hop, g) == -EBUSY) {
-		request_fail(rq, RPC_NOT_NOW, "retry_after", "10", "Source %s is being probed already.",
-		    source_name(s));
+		request_fail(
+		    rq, RPC_NOT_NOW, "retry_after", "10", "Source %s is being probed already.", source_name(s));
 		g->over = true;
 	}
 	if (!g->over) {
@@ -162,8 +161,7 @@ static void sources_probe(struct request *rq)
 static void raw_subscribe(struct request *rq)
 {
 	if (!connection_may(rq->connection, PERMISSION_CALLS))
-		request_fail(rq, RPC_PERMISSION, "needs", "calls",
-		    "raw.subscribe needs the permission calls as well.");
+		request_fail(rq, RPC_PERMISSION, "needs", "calls", "raw.subscribe needs the permission calls as well.");
 	else
 		recorder_set(rq->connection, param_bool(rq, "on", true));
 }

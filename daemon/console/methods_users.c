@@ -6,10 +6,9 @@
 
 #include "daemon/base/jsonw.h"
 
-#define LIST_DEFAULT 100
-#define LIST_MAX     1000
-#define LIST_MAX_BYTES \
-	(CONNECTION_LINE_MAX_BYTES - 128 * 1024) /* a page ends before the line would be too long */
+#define LIST_DEFAULT   100
+#define LIST_MAX       1000
+#define LIST_MAX_BYTES (CONNECTION_LINE_MAX_BYTES - 128 * 1024) /* a page ends before the line would be too long */
 
 static void write_addresses(struct buf *b, const struct user *user)
 {
@@ -20,12 +19,11 @@ static void write_addresses(struct buf *b, const struct user *user)
 	jsonw_object(b, "addresses");
 	for (int i = USER_EXTENSION; i < USER_COLUMN_COUNT; i++)
 		if (*user_field(user->fields, (enum user_column)i) != '\0')
-			jsonw_text(b, vocab_user_column.words[i].name,
-			    user_field(user->fields, (enum user_column)i));
+			jsonw_text(b, vocab_user_column.words[i].name, user_field(user->fields, (enum user_column)i));
 	overrides = user_overrides(user->fields, &count);
 	for (size_t i = 0; i < count; i++) {
-		snprintf(key, sizeof key, "%s@%s", vocab_user_column.words[overrides[i].column].name,
-		    overrides[i].source);
+		snprintf(
+		    key, sizeof key, "%s@%s", vocab_user_column.words[overrides[i].column].name, overrides[i].source);
 		jsonw_text(b, key, overrides[i].value);
 	}
 	jsonw_object_end(b);
@@ -50,13 +48,11 @@ static void users_list(struct request *rq)
 {
 	const char *after = param_text(rq, "after");
 	int64_t limit = param_int(rq, "limit", LIST_DEFAULT);
-	const struct user *user =
-	    directory_after(rq->connection->daemon->directory, after == NULL ? "" : after);
+	const struct user *user = directory_after(rq->connection->daemon->directory, after == NULL ? "" : after);
 	const char *last = NULL;
 
 	jsonw_list(&rq->result, "users");
-	for (; user != NULL && limit > 0 && rq->result.len < LIST_MAX_BYTES;
-	     user = directory_next(user), limit--) {
+	for (; user != NULL && limit > 0 && rq->result.len < LIST_MAX_BYTES; user = directory_next(user), limit--) {
 		jsonw_object(&rq->result, NULL);
 		write_user(rq, user);
 		jsonw_object_end(&rq->result);

@@ -48,8 +48,8 @@ static void tell_sources(struct connection *c)
 		enum source_status status = source_status(s, &why);
 
 		buf_init(&b, 4096);
-		source_write_line(s, "source_status", vocab_name(&vocab_source_status, (int)status),
-		    source_domains(s), why, &b);
+		source_write_line(
+		    s, "source_status", vocab_name(&vocab_source_status, (int)status), source_domains(s), why, &b);
 		put(c, buf_text(&b), b.len);
 		buf_done(&b);
 	}
@@ -103,8 +103,7 @@ bool recorder_run(struct connection *c)
 	struct user *user = directory_after(c->daemon->directory, c->recorder.after);
 	int done = 0;
 
-	for (; user != NULL && done < USERS_PER_SLICE && connection_unsent(c) < CONNECTION_LOW_BYTES;
-	     done++) {
+	for (; user != NULL && done < USERS_PER_SLICE && connection_unsent(c) < CONNECTION_LOW_BYTES; done++) {
 		if (aggregator_is_watched(user))
 			tell_user(c, user);
 		memcpy(c->recorder.after, user_id(user), strlen(user_id(user)) + 1);

@@ -11,8 +11,7 @@
 #include "daemon/base/jsonw.h"
 #include "daemon/model/raw_state.h"
 
-/* --- answers
- * ------------------------------------------------------------------------------------------------------ */
+/* --- answers ------------------------------------------------------------------------------------- */
 
 static void begin_answer(struct buf *b, const char *id)
 {
@@ -117,8 +116,7 @@ static void request_done(struct request *rq)
 	free(rq->id);
 }
 
-/* --- answering later
- * ---------------------------------------------------------------------------------------------- */
+/* --- answering later ----------------------------------------------------------------------------- */
 
 struct pending *request_defer(struct request *rq, void (*cancel)(struct pending *p), void *arg)
 {
@@ -154,8 +152,7 @@ void request_cancel(struct pending *p)
 	free(p);
 }
 
-/* --- parameters
- * --------------------------------------------------------------------------------------------------- */
+/* --- parameters ---------------------------------------------------------------------------------- */
 
 const json_t *param_value(const struct request *rq, const char *name)
 {
@@ -247,8 +244,7 @@ static bool check_params(struct request *rq, const struct method *m)
 		const struct param *p = find_param(m->params, name);
 
 		if (p == NULL) {
-			request_fail(
-			    rq, RPC_PARAMS, "field", name, "%s has no parameter \"%.80s\".", m->name, name);
+			request_fail(rq, RPC_PARAMS, "field", name, "%s has no parameter \"%.80s\".", m->name, name);
 			return false;
 		}
 		if (!json_is_null(value) && !fits(p, value)) {
@@ -258,8 +254,7 @@ static bool check_params(struct request *rq, const struct method *m)
 		}
 		if (p->kind == PARAM_TEXTS && p->max > 0 && json_array_size(value) > (size_t)p->max) {
 			snprintf(text, sizeof text, "%lld", (long long)p->max);
-			request_fail(
-			    rq, RPC_LIMIT, "limit", text, "%s: %s holds more than %s.", m->name, name, text);
+			request_fail(rq, RPC_LIMIT, "limit", text, "%s: %s holds more than %s.", m->name, name, text);
 			return false;
 		}
 	}
@@ -272,8 +267,7 @@ static bool check_params(struct request *rq, const struct method *m)
 	return true;
 }
 
-/* --- dispatch
- * ----------------------------------------------------------------------------------------------------- */
+/* --- dispatch ------------------------------------------------------------------------------------ */
 
 static const struct method *find_method(const char *name)
 {
@@ -321,8 +315,8 @@ static bool is_request(const json_t *object)
 	const char *version = json_string_value(json_object_get(object, "jsonrpc"));
 	const json_t *params = json_object_get(object, "params");
 
-	return version != NULL && strcmp(version, "2.0") == 0 &&
-	    json_is_string(json_object_get(object, "method")) && (params == NULL || json_is_object(params));
+	return version != NULL && strcmp(version, "2.0") == 0 && json_is_string(json_object_get(object, "method")) &&
+	    (params == NULL || json_is_object(params));
 }
 
 static void handle_object(struct connection *c, json_t *object)
@@ -331,14 +325,12 @@ static void handle_object(struct connection *c, json_t *object)
 	json_t *params = json_object_get(object, "params");
 
 	if (!read_id(object, &rq.id)) {
-		send_error(
-		    c, "null", RPC_REQUEST, "The id of a request is a number, a text or null.", NULL, NULL);
+		send_error(c, "null", RPC_REQUEST, "The id of a request is a number, a text or null.", NULL, NULL);
 		return;
 	}
 	if (!is_request(object)) {
 		send_error(c, rq.id == NULL ? "null" : rq.id, RPC_REQUEST,
-		    "A request is {\"jsonrpc\":\"2.0\",\"id\":..,\"method\":\"..\",\"params\":{..}}.", NULL,
-		    NULL);
+		    "A request is {\"jsonrpc\":\"2.0\",\"id\":..,\"method\":\"..\",\"params\":{..}}.", NULL, NULL);
 		free(rq.id);
 		return;
 	}

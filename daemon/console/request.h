@@ -54,8 +54,8 @@ int64_t param_int(const struct request *rq, const char *name, int64_t otherwise)
 bool param_bool(const struct request *rq, const char *name, bool otherwise);
 
 /* Fail. `data_key` (may be NULL) with a text goes into `data`. */
-void request_fail(struct request *rq, enum rpc_error code, const char *data_key, const char *data,
-    const char *format, ...) __attribute__((format(printf, 5, 6)));
+void request_fail(struct request *rq, enum rpc_error code, const char *data_key, const char *data, const char *format,
+    ...) __attribute__((format(printf, 5, 6)));
 
 /* Fail with a list of sentences, one a line of `text`, as data.errors. */
 void request_fail_list(struct request *rq, enum rpc_error code, const char *message, const char *text);

@@ -88,8 +88,7 @@ static struct changelog *log_of(const struct subscription *s)
 	return aggregator_log(s->connection->daemon->aggregator);
 }
 
-/* --- the plan: a small set in a long log
- * ------------------------------------------------------------------------- */
+/* --- the plan: a small set in a long log --------------------------------------------------------- */
 
 static void plan_user(void *arg, struct user *user)
 {
@@ -117,12 +116,10 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* A synchronisation of few users out of many: their numbers, sorted, instead of a walk through everybody's.
- */
+/* A synchronisation of few users out of many: their numbers, sorted, instead of a walk through everybody's. */
 static void make_plan(struct subscription *s)
 {
-	if (s->resumed || s->reader.all ||
-	    reader_size(&s->reader) * 8 > changelog_distance(log_of(s), s->cursor))
+	if (s->resumed || s->reader.all || reader_size(&s->reader) * 8 > changelog_distance(log_of(s), s->cursor))
 		return;
 	reader_each(&s->reader, plan_user, s);
 	if (s->plan_count > 1)
@@ -154,8 +151,7 @@ uint64_t subscription_start(struct subscription *s, bool resumed, uint64_t since
 	return s->sync_to;
 }
 
-/* --- which entries
- * ------------------------------------------------------------------------------------------------ */
+/* --- which entries ------------------------------------------------------------------------------- */
 
 /* The next entry to look at; false at the end of what there is. */
 static bool next_entry(struct subscription *s, struct changelog_entry *ret)
@@ -197,8 +193,7 @@ static bool wants(const struct subscription *s, const struct changelog_entry *e)
 	return reader_wants(&s->reader, user) && !known_by_old(s, user, e->seq);
 }
 
-/* --- lines
- * -------------------------------------------------------------------------------------------------------- */
+/* --- lines --------------------------------------------------------------------------------------- */
 
 static void begin_line(struct buf *b, const char *method)
 {
@@ -235,8 +230,7 @@ static void write_synced(struct buf *b, uint64_t seq)
 	buf_puts(b, "}}\n");
 }
 
-/* --- from the ring
- * ------------------------------------------------------------------------------------------------ */
+/* --- from the ring ------------------------------------------------------------------------------- */
 
 /* The bytes of the user's present state in the ring, put there if need be; NULL if they do not fit. */
 static const char *in_ring(struct subscription *s, struct user *user, uint64_t seq, size_t *ret_len)
@@ -279,8 +273,7 @@ static void batch_add(struct batch *b, const char *bytes, size_t len, uint64_t s
 		b->pieces[b->piece_count++] = (struct iovec){ (void *)(uintptr_t)bytes, len };
 }
 
-/* Keep the rest of the line in which the socket became full; what comes after it is not sent, nor remembered.
- */
+/* Keep the rest of the line in which the socket became full; what comes after it is not sent, nor remembered. */
 static void keep_rest(struct subscription *s, const struct batch *b, size_t line_end, size_t sent)
 {
 	size_t at = 0;
@@ -321,8 +314,7 @@ static bool batch_write(struct subscription *s, struct batch *b)
 	return all;
 }
 
-/* --- running
- * ------------------------------------------------------------------------------------------------------ */
+/* --- running ------------------------------------------------------------------------------------- */
 
 static void say_synced(struct subscription *s)
 {
@@ -349,8 +341,7 @@ static void send_alone(struct subscription *s, const struct changelog_entry *e)
 	if (e->tombstone != NULL)
 		write_removal(&b, e->tombstone);
 	else
-		write_change(
-		    &b, aggregator_node_user(e->node), connection_may(s->connection, PERMISSION_CALLS));
+		write_change(&b, aggregator_node_user(e->node), connection_may(s->connection, PERMISSION_CALLS));
 	if (!b.failed)
 		evbuffer_add(s->connection->out, buf_text(&b), b.len);
 	buf_done(&b);
@@ -440,8 +431,7 @@ static enum step step(struct subscription *s, struct turn *t)
 		if (t->batch.entry_count == 0)
 			s->cursor = e.seq;
 		else
-			t->batch.entries[t->batch.entry_count - 1].seq =
-			    e.seq; /* sent with it: nothing to send */
+			t->batch.entries[t->batch.entry_count - 1].seq = e.seq; /* sent with it: nothing to send */
 		return STEP_ON;
 	}
 	if (e.node != NULL && near_the_end(s, e.seq))
@@ -465,8 +455,7 @@ bool subscription_run(struct subscription *s)
 		s->cursor = s->reader.woken - 1;
 	s->caught_up = false;
 	if (too_late(s)) {
-		connection_close(
-		    s->connection, "too many users were removed since you last read; subscribe again");
+		connection_close(s->connection, "too many users were removed since you last read; subscribe again");
 		return false;
 	}
 	if (!out_is_empty(s))

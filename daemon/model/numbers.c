@@ -100,8 +100,7 @@ static void strip_outside(const struct numbers_config *config, char *text)
 	for (size_t i = 0; i < config->outside_count; i++) {
 		size_t n = strlen(config->outside[i]);
 
-		if (starts(text, config->outside[i]) &&
-		    digits_in(text + n) > (size_t)config->extension_digits) {
+		if (starts(text, config->outside[i]) && digits_in(text + n) > (size_t)config->extension_digits) {
 			replace_prefix(text, n, "");
 			return;
 		}
@@ -171,6 +170,5 @@ bool number_equal(const struct numbers_config *config, const struct number *a, c
 	if (a->is_name)
 		return strcasecmp(a->text, b->text) == 0 &&
 		    (a->host[0] == '\0' || b->host[0] == '\0' || strcasecmp(a->host, b->host) == 0);
-	return strcmp(a->text, b->text) == 0 || maps_to(config, a->text, b->text) ||
-	    maps_to(config, b->text, a->text);
+	return strcmp(a->text, b->text) == 0 || maps_to(config, a->text, b->text) || maps_to(config, b->text, a->text);
 }

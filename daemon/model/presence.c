@@ -50,8 +50,7 @@ static bool same_forward(const struct presence_telephony *a, const struct presen
 {
 	if ((a->forward == NULL) != (b->forward == NULL) || a->forward_kind != b->forward_kind)
 		return false;
-	return a->forward == NULL ||
-	    same_text(a->forward->facts.forward_target, b->forward->facts.forward_target);
+	return a->forward == NULL || same_text(a->forward->facts.forward_target, b->forward->facts.forward_target);
 }
 
 static bool same_dnd(const struct presence_telephony *a, const struct presence_telephony *b)
@@ -72,9 +71,8 @@ bool presence_equal(const struct presence *a, const struct presence *b)
 	const struct presence_telephony *x = &a->telephony, *y = &b->telephony;
 
 	return a->overall == b->overall && a->rich.source == b->rich.source && x->source == y->source &&
-	    presence_rich_same_value(&a->rich, &b->rich) && presence_telephony_same_value(x, y) &&
-	    same_dnd(x, y) && same_forward(x, y) &&
-	    same_facts(a->rich.winner, b->rich.winner, RAW_RICH_FACTS) &&
+	    presence_rich_same_value(&a->rich, &b->rich) && presence_telephony_same_value(x, y) && same_dnd(x, y) &&
+	    same_forward(x, y) && same_facts(a->rich.winner, b->rich.winner, RAW_RICH_FACTS) &&
 	    same_facts(x->line, y->line, RAW_LINE | RAW_CALLS);
 }
 

@@ -34,10 +34,9 @@ struct presence_telephony {
 	int8_t status;	     /* enum state_status */
 	int8_t mode;	     /* enum mode; -1 absent */
 	int8_t forward_kind; /* enum forward_kind, pilots and own voicemail number resolved; -1 no forward */
-	const struct raw_state *line, *dnd,
-	    *forward;			/* the state that gave each fact; NULL: nobody knows it */
-	const struct source_id *source; /* of the state that decided the mode, or gave the line */
-	int64_t since;			/* wall ms when status, mode and line took this value */
+	const struct raw_state *line, *dnd, *forward; /* the state that gave each fact; NULL: nobody knows it */
+	const struct source_id *source;		      /* of the state that decided the mode, or gave the line */
+	int64_t since;				      /* wall ms when status, mode and line took this value */
 };
 
 struct presence {

@@ -56,8 +56,8 @@ static int read_word(
 	}
 	*ret = (int8_t)vocab_find(words, name);
 	if (*ret < 0)
-		return fail(reterr, "%s: found \"%.40s\", expected %s", key, name,
-		    vocab_list(words, list, sizeof list));
+		return fail(
+		    reterr, "%s: found \"%.40s\", expected %s", key, name, vocab_list(words, list, sizeof list));
 	return 1;
 }
 
@@ -70,8 +70,7 @@ static int read_time(const json_t *object, const char *key, int64_t *ret, struct
 		return r;
 	*ret = 0;
 	if (text != NULL && instant_parse(text, ret) < 0)
-		return fail(reterr, "%s: found \"%.40s\", expected a time such as 2026-11-20T12:00:00.000Z",
-		    key, text);
+		return fail(reterr, "%s: found \"%.40s\", expected a time such as 2026-11-20T12:00:00.000Z", key, text);
 	return 1;
 }
 
@@ -181,8 +180,7 @@ static int read_times(const json_t *object, struct raw_facts *f, struct parse_er
 	if (read_time(object, "at", &f->at, reterr) < 0 ||
 	    read_time(object, "observed_at", &f->observed_at, reterr) < 0 ||
 	    read_time(object, "valid_until", &f->valid_until, reterr) < 0 ||
-	    read_number(object, "epoch", &f->epoch, reterr) < 0 ||
-	    read_number(object, "rev", &f->rev, reterr) < 0)
+	    read_number(object, "epoch", &f->epoch, reterr) < 0 || read_number(object, "rev", &f->rev, reterr) < 0)
 		return -EBADMSG;
 	return 0;
 }

@@ -60,8 +60,7 @@ const struct raw_state *raw_state_new(const struct raw_facts *facts)
 const struct raw_state *raw_state_ref(const struct raw_state *state)
 {
 	if (state != NULL)
-		((struct raw_state *)(uintptr_t)state)
-		    ->refs++; /* the count is not part of what is immutable */
+		((struct raw_state *)(uintptr_t)state)->refs++; /* the count is not part of what is immutable */
 	return state;
 }
 
@@ -96,8 +95,7 @@ static bool same_calls(const struct raw_facts *a, const struct raw_facts *b)
 static bool same_forward(const struct raw_facts *a, const struct raw_facts *b)
 {
 	return a->forwarded == b->forwarded &&
-	    (!a->forwarded ||
-		(a->forward_kind == b->forward_kind && same_text(a->forward_target, b->forward_target)));
+	    (!a->forwarded || (a->forward_kind == b->forward_kind && same_text(a->forward_target, b->forward_target)));
 }
 
 bool raw_facts_same(const struct raw_facts *a, const struct raw_facts *b, unsigned which)
@@ -228,9 +226,8 @@ static const char *check_calls(const struct raw_facts *f)
 
 bool raw_status_may_be_said(int status)
 {
-	return status == STATE_STATUS_OK || status == STATE_STATUS_ACCESS_DENIED ||
-	    status == STATE_STATUS_NOT_FOUND || status == STATE_STATUS_ERROR ||
-	    status == STATE_STATUS_REQUESTING || status == STATE_STATUS_STALE;
+	return status == STATE_STATUS_OK || status == STATE_STATUS_ACCESS_DENIED || status == STATE_STATUS_NOT_FOUND ||
+	    status == STATE_STATUS_ERROR || status == STATE_STATUS_REQUESTING || status == STATE_STATUS_STALE;
 }
 
 const char *raw_facts_check(const struct raw_facts *f)
@@ -243,8 +240,7 @@ const char *raw_facts_check(const struct raw_facts *f)
 		return "the status is outside the vocabulary";
 	if ((f->known & (f->domain == DOMAIN_RICH ? RAW_TELEPHONY_FACTS : RAW_RICH_FACTS)) != 0)
 		return "a fact belongs to the other domain";
-	if ((f->known & RAW_AVAILABILITY) != 0 &&
-	    (f->availability < 0 || f->availability >= AVAILABILITY_COUNT))
+	if ((f->known & RAW_AVAILABILITY) != 0 && (f->availability < 0 || f->availability >= AVAILABILITY_COUNT))
 		return "the availability is outside the vocabulary";
 	if ((f->known & RAW_ACTIVITY) != 0 && (f->activity < -1 || f->activity >= ACTIVITY_COUNT))
 		return "the activity is outside the vocabulary";

@@ -80,8 +80,7 @@ bool raw_state_same_facts(const struct raw_state *a, const struct raw_state *b);
 /* The same of the facts in `which` (RAW_*): known in both or in neither, and equal. */
 bool raw_facts_same(const struct raw_facts *a, const struct raw_facts *b, unsigned which);
 
-/* NULL, or what is wrong (out of a vocabulary, text too long or not UTF-8, a fact of the other domain, ...).
- */
+/* NULL, or what is wrong (out of a vocabulary, text too long or not UTF-8, a fact of the other domain, ...). */
 const char *raw_facts_check(const struct raw_facts *facts);
 
 /* Whether a source may say this status; the others are the aggregator's own. */
@@ -90,8 +89,7 @@ bool raw_status_may_be_said(int status);
 /* Whether text of `len` bytes is UTF-8 (RFC 3629) without NUL. */
 bool utf8_is_valid(const char *text, size_t len);
 
-/* Make text UTF-8 in place: a byte that is none becomes '?'. For messages that quote what came from outside.
- */
+/* Make text UTF-8 in place: a byte that is none becomes '?'. For messages that quote what came from outside. */
 void utf8_repair(char *text);
 
 /* The number of bytes, at most `max`, after which UTF-8 text of `len` bytes may be cut. */

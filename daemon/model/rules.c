@@ -12,13 +12,10 @@ static const struct vocab_word verdict_words[] = {
 };
 const struct vocab vocab_rules_verdict = { "verdict", verdict_words, RULES_VERDICT_COUNT };
 
-/* --- ranks
- * --------------------------------------------------------------------------------------------------- */
+/* --- ranks --------------------------------------------------------------------------------------- */
 
 #define RANK_NOT_WINNING 1000000000
-#define RANK_STEP \
-	1000000 /* more than there are sources: position breaks ties within one entry of the list \
-		 */
+#define RANK_STEP	 1000000 /* more than there are sources: position breaks ties in one entry */
 
 static int place_in(char *const *order, size_t count, const struct source_id *source)
 {
@@ -44,13 +41,11 @@ void rules_rank(const struct rules *rules, struct source_id *const *sources, siz
 		s->rich_rank = (wins ? 0 : RANK_NOT_WINNING) +
 		    place_in(rules->rich_order, rules->rich_order_count, s) * RANK_STEP + s->position;
 		s->telephony_rank =
-		    place_in(rules->telephony_order, rules->telephony_order_count, s) * RANK_STEP +
-		    s->position;
+		    place_in(rules->telephony_order, rules->telephony_order_count, s) * RANK_STEP + s->position;
 	}
 }
 
-/* --- choosing
- * ------------------------------------------------------------------------------------------------- */
+/* --- choosing ------------------------------------------------------------------------------------ */
 
 static void trace(const struct rules_trace *t, const char *about, const struct source_id *source,
     enum rules_verdict verdict, const char *why)
@@ -69,8 +64,8 @@ static int rank_of(const struct rules_state *s)
 	return s->raw->facts.domain == DOMAIN_RICH ? s->source->rich_rank : s->source->telephony_rank;
 }
 
-static void trace_choice(const struct rules_trace *t, const char *about, unsigned fact,
-    const struct rules_half *half, const struct rules_state *chosen)
+static void trace_choice(const struct rules_trace *t, const char *about, unsigned fact, const struct rules_half *half,
+    const struct rules_state *chosen)
 {
 	if (t == NULL)
 		return;
@@ -101,16 +96,14 @@ static const struct rules_state *choose(
 	for (size_t i = 0; i < half->count; i++) {
 		const struct rules_state *s = &half->states[i];
 
-		if (usable(s) && (s->raw->facts.known & fact) != 0 &&
-		    (best == NULL || rank_of(s) < rank_of(best)))
+		if (usable(s) && (s->raw->facts.known & fact) != 0 && (best == NULL || rank_of(s) < rank_of(best)))
 			best = s;
 	}
 	trace_choice(t, about, fact, half, best);
 	return best;
 }
 
-/* The status of a half in which nothing decided: a usable state without a word, else the most telling status.
- */
+/* The status of a half in which nothing decided: a usable state without a word, else the most telling status. */
 static int8_t status_without_word(const struct rules_half *half)
 {
 	int8_t telling = half->without;
@@ -128,11 +121,9 @@ static int8_t status_without_word(const struct rules_half *half)
 	return stale ? STATE_STATUS_STALE : telling;
 }
 
-/* --- the rich half
- * -------------------------------------------------------------------------------------------- */
+/* --- the rich half ------------------------------------------------------------------------------- */
 
-static void compose_rich(
-    const struct rules_half *half, struct presence_rich *ret, const struct rules_trace *t)
+static void compose_rich(const struct rules_half *half, struct presence_rich *ret, const struct rules_trace *t)
 {
 	const struct rules_state *winner = choose(half, RAW_AVAILABILITY, "rich", t);
 
@@ -147,8 +138,7 @@ static void compose_rich(
 	ret->source = winner->source;
 }
 
-/* --- the telephony half
- * --------------------------------------------------------------------------------------- */
+/* --- the telephony half -------------------------------------------------------------------------- */
 
 static bool is_voicemail(const struct rules *rules, const char *own, const char *target)
 {
@@ -191,8 +181,8 @@ static const int8_t mode_of_line[LINE_COUNT] = {
 	[LINE_OFFLINE] = MODE_OFFLINE,
 };
 
-static void compose_telephony(const struct rules *rules, const struct rules_input *in,
-    struct presence_telephony *ret, const struct rules_trace *t)
+static void compose_telephony(const struct rules *rules, const struct rules_input *in, struct presence_telephony *ret,
+    const struct rules_trace *t)
 {
 	const struct rules_half *half = &in->halves[DOMAIN_TELEPHONY];
 	const struct rules_state *line = choose(half, RAW_LINE, "line", t);
@@ -201,8 +191,7 @@ static void compose_telephony(const struct rules *rules, const struct rules_inpu
 	const struct rules_state *decided = NULL;
 	const char *why = "nobody knows the line, do-not-disturb or a forward";
 
-	*ret = (struct presence_telephony){ .mode = -1,
-		.forward_kind = forward_kind(rules, in->voicemail, forward) };
+	*ret = (struct presence_telephony){ .mode = -1, .forward_kind = forward_kind(rules, in->voicemail, forward) };
 	ret->line = line == NULL ? NULL : line->raw;
 	ret->dnd = dnd == NULL ? NULL : dnd->raw;
 	ret->forward = forward == NULL ? NULL : forward->raw;
@@ -226,8 +215,7 @@ static void compose_telephony(const struct rules *rules, const struct rules_inpu
 	trace(t, "mode", ret->source, decided == NULL ? RULES_DOES_NOT_KNOW : RULES_DECIDED, why);
 }
 
-/* --- overall
- * -------------------------------------------------------------------------------------------------- */
+/* --- overall ------------------------------------------------------------------------------------- */
 
 static const int8_t overall_of_mode[MODE_COUNT] = {
 	[MODE_AVAILABLE] = OVERALL_AVAILABLE,
@@ -260,8 +248,7 @@ static int8_t overall_by_table(const struct presence *p, const char **ret_why)
 		*ret_why = "calls are forwarded";
 		return overall_of_mode[mode];
 	}
-	if (availability == AVAILABILITY_BUSY || availability == AVAILABILITY_BUSY_IDLE ||
-	    mode == MODE_BUSY) {
+	if (availability == AVAILABILITY_BUSY || availability == AVAILABILITY_BUSY_IDLE || mode == MODE_BUSY) {
 		*ret_why = "one half is busy";
 		return OVERALL_BUSY;
 	}
@@ -293,16 +280,15 @@ static bool busy_is_dnd(const struct rules *rules, const struct presence *p, con
 		return true;
 	}
 	if (rules->in_a_meeting_is_dnd &&
-	    (activity == ACTIVITY_MEETING || activity == ACTIVITY_APPOINTMENT ||
-		activity == ACTIVITY_PRESENTATION)) {
+	    (activity == ACTIVITY_MEETING || activity == ACTIVITY_APPOINTMENT || activity == ACTIVITY_PRESENTATION)) {
 		*ret_why = "rules.in_a_meeting_is_dnd";
 		return true;
 	}
 	return false;
 }
 
-void rules_compose(const struct rules *rules, const struct rules_input *in, struct presence *ret,
-    const struct rules_trace *t)
+void rules_compose(
+    const struct rules *rules, const struct rules_input *in, struct presence *ret, const struct rules_trace *t)
 {
 	const char *why;
 

@@ -57,7 +57,7 @@ struct rules_trace {
 void rules_rank(const struct rules *rules, struct source_id *const *sources, size_t count);
 
 /* Compose. *ret borrows the raw states of `in`; `since` is left 0. `trace` may be NULL. */
-void rules_compose(const struct rules *rules, const struct rules_input *in, struct presence *ret,
-    const struct rules_trace *trace);
+void rules_compose(
+    const struct rules *rules, const struct rules_input *in, struct presence *ret, const struct rules_trace *trace);
 
 #endif

@@ -32,8 +32,7 @@ static size_t length(const char *text)
 
 struct user_fields *user_fields_new(const struct user_columns *c)
 {
-	size_t texts = 1, overrides = c->override_count * sizeof *c->overrides,
-	       align = _Alignof(struct user_override);
+	size_t texts = 1, overrides = c->override_count * sizeof *c->overrides, align = _Alignof(struct user_override);
 	struct user_fields *f;
 	char *end;
 
@@ -132,8 +131,7 @@ static const char *check_columns(const struct user_columns *c, char *buf, size_t
 			return wrong;
 	}
 	for (size_t i = 0; i < c->override_count; i++) {
-		wrong = check_text(
-		    "an address for one source", c->overrides[i].value, USER_MAX_FIELD_BYTES, buf, size);
+		wrong = check_text("an address for one source", c->overrides[i].value, USER_MAX_FIELD_BYTES, buf, size);
 		if (wrong != NULL)
 			return wrong;
 	}
@@ -191,8 +189,7 @@ static bool take_first(void *arg, const char *entry, size_t len)
 	return false;
 }
 
-bool user_address(
-    const struct user_fields *f, enum user_column column, const char *source, char *buf, size_t size)
+bool user_address(const struct user_fields *f, enum user_column column, const char *source, char *buf, size_t size)
 {
 	const char *text = override_of(f, column, source);
 

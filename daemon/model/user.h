@@ -11,8 +11,7 @@
 	X(ID, "id", "unique name of the user: 1 to 128 bytes of UTF-8 without space or control characters") \
 	X(NAME, "name", "display name") \
 	X(GROUPS, "groups", "groups, separated by ;") \
-	X(EXTENSION, "extension", \
-	    "internal numbers, separated by ;  The first is watched, all are the user's own") \
+	X(EXTENSION, "extension", "internal numbers, separated by ;  The first is watched, all are the user's own") \
 	X(SIP_URI, "sip_uri", "SIP presence address, sip:user@domain") \
 	X(XMPP, "xmpp", "bare JID") \
 	X(BROADWORKS, "broadworks", "BroadWorks user id") \
@@ -66,8 +65,7 @@ const struct user_override *user_overrides(const struct user_fields *f, size_t *
 
 /* The address of the user at `source` by `column`: the override for that source, else the column, `line` else
  * the first extension; of several extensions the first. Written to buf; false (and "") if there is none. */
-bool user_address(
-    const struct user_fields *f, enum user_column column, const char *source, char *buf, size_t size);
+bool user_address(const struct user_fields *f, enum user_column column, const char *source, char *buf, size_t size);
 
 /* Call `each` for every entry of a list separated by ';', blanks around entries removed, empty ones skipped.
  * Stops when it returns false. The text handed over is not NUL-terminated. */

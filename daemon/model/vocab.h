@@ -114,8 +114,7 @@
 	X(STALE, "stale", "known, but the source is silent at the moment") \
 	X(REQUESTING, "requesting", "asked for, nothing said yet") \
 	X(NOT_REQUESTED, "not_requested", "nobody wants to know") \
-	X(NOT_CONFIGURED_FOR_USER, "not_configured_for_user", \
-	    "the user has no address at any source of this half") \
+	X(NOT_CONFIGURED_FOR_USER, "not_configured_for_user", "the user has no address at any source of this half") \
 	X(SERVER_NOT_CONFIGURED, "server_not_configured", "no enabled source serves this half")
 
 #define SOURCE_STATUS_MAP(X) \
@@ -126,8 +125,7 @@
 	X(FORBIDDEN, "forbidden", "the peer refuses our credentials") \
 	X(CONNECTION_ERROR, "connection_error", "the peer cannot be reached, tried again by itself") \
 	X(UP, "up", "connected and working") \
-	X(UP_CREDENTIALS_NOT_FOUND, "up_credentials_not_found", \
-	    "works, but the peer does not know our identity")
+	X(UP_CREDENTIALS_NOT_FOUND, "up_credentials_not_found", "works, but the peer does not know our identity")
 
 /* What a console may do; the bits of a permission set (presenced-protocol(7)). */
 #define PERMISSION_MAP(X) \
@@ -176,9 +174,9 @@ struct vocab {
 	int count;
 };
 
-extern const struct vocab vocab_technology, vocab_domain, vocab_availability, vocab_activity, vocab_line,
-    vocab_mode, vocab_overall, vocab_forward_kind, vocab_call_state, vocab_direction, vocab_state_status,
-    vocab_source_status, vocab_permission;
+extern const struct vocab vocab_technology, vocab_domain, vocab_availability, vocab_activity, vocab_line, vocab_mode,
+    vocab_overall, vocab_forward_kind, vocab_call_state, vocab_direction, vocab_state_status, vocab_source_status,
+    vocab_permission;
 
 /* The name of `value`; a constant string. "?" for a value outside the vocabulary: a defect, shown as such. */
 const char *vocab_name(const struct vocab *v, int value);
