@@ -171,4 +171,4 @@ install: all
 	install -m 644 README.md config/presenced.yaml config/users.csv $(DESTDIR)$(PREFIX)/share/doc/presenced/
 	for file in presenced.yaml users.csv; do \
 	    [ -e $(DESTDIR)$(SYSCONFDIR)/presenced/$$file ] || \
-	    install -m 640 config/$$file $(DESTDIR)$(SYSCONFDIR)/presenced/$$file; done
+	    install -m 644 config/$$file $(DESTDIR)$(SYSCONFDIR)/presenced/$$file; done

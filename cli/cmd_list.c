@@ -6,6 +6,7 @@
 
 #include "cli/ctl.h"
 #include "cli/table.h"
+#include "daemon/model/vocab.h"
 
 #define PAGE 500
 
@@ -21,6 +22,25 @@ static bool has_word(const json_t *half, const char *word)
 		if (strcmp(text_of(half, keys[i]), word) == 0)
 			return true;
 	return false;
+}
+
+static bool is_word(const char *word, const struct vocab *const *vocabs)
+{
+	for (; *vocabs != NULL; vocabs++)
+		if (vocab_find(*vocabs, word) >= 0)
+			return true;
+	return false;
+}
+
+/* A slip would look like "nobody". NULL, or the word that is none. */
+static const char *wrong_word(const struct filter *f)
+{
+	static const struct vocab *const rich[] = { &vocab_availability, &vocab_activity, &vocab_state_status, NULL };
+	static const struct vocab *const telephony[] = { &vocab_mode, &vocab_line, &vocab_state_status, NULL };
+
+	if (f->rich != NULL && !is_word(f->rich, rich))
+		return f->rich;
+	return f->telephony != NULL && !is_word(f->telephony, telephony) ? f->telephony : NULL;
 }
 
 static bool passes(const struct filter *f, const json_t *presence)
@@ -114,6 +134,8 @@ int cmd_list(const struct ctl *ctl, int argc, char **argv)
 
 	if (argc > 1)
 		return usage_error(command_find(argv[0]), "What is \"%s\"?", argv[1]);
+	if (wrong_word(&f) != NULL)
+		return usage_error(command_find(argv[0]), "\"%s\" is no state and no status.", wrong_word(&f));
 	c = client_open(ctl->socket);
 	if (c == NULL)
 		return EXIT_UNREACHABLE;

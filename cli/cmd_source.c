@@ -77,6 +77,14 @@ static int help(const struct ctl *ctl, const char *name)
 	return EXIT_FINE;
 }
 
+int source_types(void)
+{
+	for (size_t i = 0; connector_specs[i] != NULL; i++)
+		printf("%s\n    %s\n", connector_specs[i]->type, connector_specs[i]->help);
+	puts("\nOptions of one: presencectl help source TYPE");
+	return EXIT_FINE;
+}
+
 int cmd_source(const struct ctl *ctl, int argc, char **argv)
 {
 	static const char *const verbs[] = { "start", "stop", "restart" };

@@ -22,7 +22,7 @@ static void print_daemon(const json_t *info, const json_t *stats)
 		puts(" (counters need the permission admin)");
 		return;
 	}
-	printf(", up %s\n", duration_format(number(stats, "uptime_ms"), up));
+	printf(", up %s\n", duration_format(number(stats, "uptime_ms") / 1000 * 1000, up));
 	printf("%" PRId64 " users, %" PRId64 " watched at %" PRId64 " addresses; %" PRId64 " consoles; %" PRId64
 	       " raw states, %" PRId64 " changes published; %" PRId64 " KiB\n",
 	    number(stats, "users"), number(stats, "watched"), number(stats, "watches"), number(stats, "connections"),

@@ -41,6 +41,9 @@ int cmd_reload(const struct ctl *ctl, int argc, char **argv);
 int cmd_log(const struct ctl *ctl, int argc, char **argv);
 int cmd_help(const struct ctl *ctl, int argc, char **argv);
 
+/* The types of sources there are. */
+int source_types(void);
+
 /* "presencectl: ..." on standard error; returns EXIT_USAGE. */
 int usage_error(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const struct command *command_find(const char *name);

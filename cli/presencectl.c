@@ -44,6 +44,11 @@ int cmd_help(const struct ctl *ctl, int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "source") == 0 && argc == 3)
 		return cmd_source(ctl, 3, (char *[]){ (char *)"source", argv[2], (char *)"help", NULL });
+	if (argc == 2 && strcmp(argv[1], "source") == 0) {
+		printf("presencectl %s %s\n    %s\n\nTypes of sources:\n", command->name, command->arguments,
+		    command->help);
+		return source_types();
+	}
 	if (argc > 1 && command == NULL)
 		return usage_error(NULL, "There is no command \"%s\".", argv[1]);
 	if (command != NULL) {

@@ -56,7 +56,7 @@ static const struct option top_options[] = {
 static const struct option monitoring_options[] = {
 	{ "mode", OPTION_WORD, IN_VALUES(monitoring_mode), "on-demand", 0, 0, &vocab_monitoring_mode, 0,
 	    "Whether users are watched only while somebody wants to know." },
-	{ "linger", OPTION_DURATION, IN_AGGREGATOR(linger), "60s", 0, DAY, NULL, 0,
+	{ "linger", OPTION_DURATION, IN_AGGREGATOR(linger), "60s", 1000, DAY, NULL, 0,
 	    "How long a user is still watched after the last demand." },
 	{ 0 },
 };
@@ -107,7 +107,7 @@ static const struct option number_options[] = {
 };
 static const struct option log_options[] = {
 	{ "level", OPTION_WORD, IN_CONFIG(log_level), "info", 0, 0, &vocab_log_level, 0,
-	    "Least telling level that is logged." },
+	    "Least severe level that is logged." },
 	{ 0 },
 };
 static const struct option limit_options[] = {
@@ -277,6 +277,8 @@ static void read_console(struct config_reader *r, yaml_node_t *node, const char 
 		return;
 	c->consoles = consoles;
 	console = &consoles[c->console_count++];
+	if (c->console_count > CONFIG_MAX_CONSOLES)
+		config_error(r, node, path, "more than %d console sockets", CONFIG_MAX_CONSOLES);
 	memset(console, 0, sizeof *console);
 	options_set_defaults(console_options, console);
 	read_table(r, node, path, console_options, console,

@@ -10,6 +10,8 @@
 #include "daemon/aggregator.h"
 #include "daemon/base/buf.h"
 
+#define CONFIG_MAX_CONSOLES 64
+
 struct config_console {
 	char *socket;
 	char *group; /* NULL: the daemon's */

@@ -80,13 +80,15 @@ static int load(struct config_reader *r, FILE *f)
 
 int config_reader_open(struct config_reader *r, const char *file, struct buf *errors, struct buf *warnings)
 {
+	const char *folder;
 	struct stat st;
 	FILE *f;
 	int result;
 
 	*r = (struct config_reader){ .file = file, .errors = errors, .warnings = warnings };
 	snprintf(r->folder, sizeof r->folder, "%s", file);
-	memmove(r->folder, dirname(r->folder), strlen(dirname(r->folder)) + 1);
+	folder = dirname(r->folder); /* inside r->folder, or a constant */
+	memmove(r->folder, folder, strlen(folder) + 1);
 	f = fopen(file, "re");
 	if (f == NULL || fstat(fileno(f), &st) < 0) {
 		result = -errno;
@@ -124,7 +126,7 @@ static const char *kind_of(const yaml_node_t *node)
 {
 	switch (node->type) {
 	case YAML_SCALAR_NODE:
-		return "a single value";
+		return node->data.scalar.length == 0 ? "nothing" : "a single value";
 	case YAML_SEQUENCE_NODE:
 		return "a list";
 	case YAML_MAPPING_NODE:

@@ -145,7 +145,10 @@ void loop_run(struct loop *l)
 			return;
 		}
 		more = run_hooks(l);
-		loop_run_deferred(l);
+		if (!SLIST_EMPTY(&l->deferred)) {
+			loop_run_deferred(l);
+			more = true; /* who goes may leave work for the hooks: demand that has ended */
+		}
 		l->stats.turns++;
 	}
 }

@@ -12,6 +12,8 @@
 #include "daemon/base/jsonw.h"
 #include "daemon/base/logger.h"
 
+#define RETRY_MS 15000 /* after a start that failed, as after a lost connection */
+
 struct probe {
 	void (*hop)(void *arg, const char *hop, const char *sentence, bool ok);
 	void *arg;
@@ -30,7 +32,8 @@ struct source {
 	enum source_status idle_status; /* while it does not run */
 	char *idle_why;			/* owned */
 	int64_t idle_since;
-	bool stopped; /* by command */
+	bool stopped;		  /* by command */
+	struct loop_event *retry; /* of a start that failed; NULL while none is due */
 	struct probe probe;
 };
 
@@ -375,11 +378,15 @@ static bool probe_configuration(struct source *s)
 		return false;
 	}
 	if (s->connector == NULL) {
-		snprintf(why, sizeof why, "the source does not run (%s): %s",
-		    vocab_name(&vocab_source_status, s->idle_status),
-		    s->idle_why != NULL ? s->idle_why :
-			s->stopped	? "start it with: presencectl source NAME start" :
-					  "set enabled: true in the configuration, then reload");
+		size_t n = (size_t)snprintf(why, sizeof why,
+		    "the source does not run (%s): ", vocab_name(&vocab_source_status, (int)s->idle_status));
+
+		if (s->idle_why != NULL)
+			snprintf(why + n, sizeof why - n, "%s", s->idle_why);
+		else if (s->stopped)
+			snprintf(why + n, sizeof why - n, "start it with: presencectl source %s start", s->config.name);
+		else
+			snprintf(why + n, sizeof why - n, "set enabled: true in the configuration, then reload");
 		source_probe_hop(s, "configuration", why, false);
 		return false;
 	}
@@ -417,11 +424,21 @@ void source_probe_forget(struct source *s, const void *arg)
 
 /* --- starting and stopping ----------------------------------------------------------------------- */
 
+static void run(struct source *s);
+
+static void on_retry(void *arg, short what)
+{
+	(void)what;
+	run(arg);
+}
+
 static void run(struct source *s)
 {
 	const struct option *missing = options_missing(s->config.spec->options, s->config.settings);
 	char err[512] = "";
 
+	loop_event_free(s->retry);
+	s->retry = NULL;
 	if (!s->config.enabled) {
 		set_idle(s, SOURCE_STATUS_DISABLED, NULL);
 		return;
@@ -443,10 +460,15 @@ static void run(struct source *s)
 	s->agg = NULL;
 	s->connector = NULL;
 	set_idle(s, SOURCE_STATUS_CONNECTION_ERROR, err[0] != '\0' ? err : "no memory");
+	s->retry = loop_event_new(s->all->loop, "source-retry", -1, 0, on_retry, s);
+	if (s->retry != NULL)
+		loop_event_arm_in(s->retry, RETRY_MS);
 }
 
 static void halt(struct source *s)
 {
+	loop_event_free(s->retry);
+	s->retry = NULL;
 	if (s->connector == NULL)
 		return;
 	if (s->probe.running)

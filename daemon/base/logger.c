@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/base/buf.h"
@@ -105,18 +106,31 @@ static void put_field(struct buf *b, const struct log_field *field)
 {
 	char duration[DURATION_TEXT_SIZE];
 
+	if (field->kind == LOG_FIELD_TEXT && field->text == NULL)
+		return; /* not known: not said */
 	buf_printf(b, " %s=", field->key);
 	switch (field->kind) {
 	case LOG_FIELD_NUMBER:
 		buf_printf(b, "%lld", (long long)field->number);
 		break;
 	case LOG_FIELD_TEXT:
-		put_text(b, field->text == NULL ? "-" : field->text);
+		put_text(b, field->text);
 		break;
 	case LOG_FIELD_DURATION:
 		buf_puts(b, duration_format(field->number, duration));
 		break;
 	}
+}
+
+/* Whether standard error is the journal's own (systemd.exec(5)): shells hand the variable on to what is not. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+	    st.st_dev == device && st.st_ino == inode;
 }
 
 void logger_write(enum log_level level, const char *subsystem, const char *event, const struct log_field *fields)
@@ -128,7 +142,7 @@ void logger_write(enum log_level level, const char *subsystem, const char *event
 	if (level > level_of(subsystem))
 		return;
 	if (journal < 0)
-		journal = getenv("JOURNAL_STREAM") != NULL;
+		journal = is_journal();
 	buf_init(&b, LINE_MAX_BYTES);
 	if (journal == 0) {
 		char now[INSTANT_TEXT_SIZE];

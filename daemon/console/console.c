@@ -255,19 +255,19 @@ static bool keep(struct console *c, const struct config_console *config)
 int console_apply(struct console *c, const struct config *config, struct buf *errors)
 {
 	struct listener *l, *next;
-	bool kept[64] = { false };
+	bool kept[CONFIG_MAX_CONSOLES] = { false };
 	int result = 0;
 
 	LIST_FOREACH (l, &c->listeners, link)
 		l->kept = false;
-	for (size_t i = 0; i < config->console_count && i < 64; i++)
+	for (size_t i = 0; i < config->console_count; i++)
 		kept[i] = keep(c, &config->consoles[i]);
 	for (l = LIST_FIRST(&c->listeners); l != NULL; l = next) {
 		next = LIST_NEXT(l, link);
 		if (!l->kept)
 			listener_free(l);
 	}
-	for (size_t i = 0; i < config->console_count && i < 64; i++) {
+	for (size_t i = 0; i < config->console_count; i++) {
 		int r = kept[i] ? 0 : listener_open(c, &config->consoles[i], errors);
 
 		result = result < 0 ? result : r;

@@ -119,11 +119,17 @@ static int by_number(const void *a, const void *b)
 /* A synchronisation of few users out of many: their numbers, sorted, instead of a walk through everybody's. */
 static void make_plan(struct subscription *s)
 {
+	size_t kept = 0;
+
 	if (s->resumed || s->reader.all || reader_size(&s->reader) * 8 > changelog_distance(log_of(s), s->cursor))
 		return;
 	reader_each(&s->reader, plan_user, s);
 	if (s->plan_count > 1)
 		qsort(s->plan, s->plan_count, sizeof *s->plan, by_number);
+	for (size_t i = 0; i < s->plan_count; i++) /* who is in the set by several names comes once */
+		if (kept == 0 || s->plan[kept - 1] != s->plan[i])
+			s->plan[kept++] = s->plan[i];
+	s->plan_count = kept;
 	if (s->plan == NULL) /* nobody: the synchronisation is over at once */
 		s->cursor = s->sync_to;
 }

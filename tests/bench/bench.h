@@ -24,8 +24,7 @@ static inline int64_t now_ns(void)
 
 static inline struct timespec timespec_of(int64_t ns)
 {
-	return (
-	    struct timespec){ .tv_sec = (time_t)(ns / NS_PER_SECOND), .tv_nsec = (long)(ns % NS_PER_SECOND) };
+	return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_SECOND), .tv_nsec = (long)(ns % NS_PER_SECOND) };
 }
 
 __attribute__((noreturn)) static inline void die(const char *what)

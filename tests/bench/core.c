@@ -37,8 +37,7 @@ static void on_unwatch(void *owner, const char *address, enum domain domain)
 	(void)on_watch(owner, address, domain);
 }
 
-static bool on_address(
-    void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size)
+static bool on_address(void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size)
 {
 	(void)domain;
 	return user_address(user, USER_ID, owner, buf, size);
@@ -50,11 +49,9 @@ static bool on_demanded(void *arg, const struct user *user)
 	return ((const struct core *)arg)->demanded;
 }
 
-static const struct aggregator_host host = { .watch = on_watch,
-	.unwatch = on_unwatch,
-	.verify = on_unwatch,
-	.address = on_address,
-	.demanded = on_demanded };
+static const struct aggregator_host host = {
+	.watch = on_watch, .unwatch = on_unwatch, .verify = on_unwatch, .address = on_address, .demanded = on_demanded
+};
 
 static void on_user(void *arg, struct user *user)
 {
@@ -94,10 +91,9 @@ static void add_users(struct core *c)
 		snprintf(c->ids[i], sizeof c->ids[i], "u%06zu", i);
 		snprintf(name, sizeof name, "Person Number %zu", i);
 		if (directory_set(c->d,
-			user_fields_new(&(struct user_columns){ .values = { [USER_ID] = c->ids[i],
-								    [USER_NAME] = name,
-								    [USER_EXTENSION] = c->ids[i] + 1 } })) <
-		    0)
+			user_fields_new(&(struct user_columns){
+			    .values = {
+				[USER_ID] = c->ids[i], [USER_NAME] = name, [USER_EXTENSION] = c->ids[i] + 1 } })) < 0)
 			die("directory_set");
 	}
 }
@@ -125,10 +121,9 @@ static struct agg_source *add_source(
 static void say_both(struct core *c, const char *address, size_t round)
 {
 	bool busy = round % 2 == 1;
-	const struct raw_call call = { .state = CALL_STATE_CONNECTED,
-		.direction = DIRECTION_IN,
-		.peer = "+442070846845",
-		.name = "A. Caller" };
+	const struct raw_call call = {
+		.state = CALL_STATE_CONNECTED, .direction = DIRECTION_IN, .peer = "+442070846845", .name = "A. Caller"
+	};
 	const struct raw_facts rich = { .domain = DOMAIN_RICH,
 		.known = RAW_AVAILABILITY | RAW_NOTE,
 		.availability = busy ? AVAILABILITY_BUSY : AVAILABILITY_AVAILABLE,
@@ -232,8 +227,7 @@ int main(int argc, char **argv)
 	memory[3] = bytes_in_use();
 	say_all(&c, 1);
 	memory[4] = bytes_in_use();
-	printf(
-	    "{\"directory_bytes\":%.0f,\"unwatched_bytes\":%.0f,\"watched_bytes\":%.0f,\"said_bytes\":%.0f",
+	printf("{\"directory_bytes\":%.0f,\"unwatched_bytes\":%.0f,\"watched_bytes\":%.0f,\"said_bytes\":%.0f",
 	    per((int64_t)(memory[1] - memory[0]), c.users), per((int64_t)(memory[2] - memory[0]), c.users),
 	    per((int64_t)(memory[3] - memory[0]), c.users), per((int64_t)(memory[4] - memory[0]), c.users));
 	measure_time(&c, strtoul(argv[2], NULL, 10));

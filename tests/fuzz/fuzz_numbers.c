@@ -25,13 +25,15 @@ static int same(const struct number *a, const struct number *b)
 	return a->is_name == b->is_name && strcmp(a->text, b->text) == 0 && strcmp(a->host, b->host) == 0;
 }
 
-/* Names and international numbers; of what is left of others one more prefix could be stripped. */
+/* Of other numbers, and of "sip:sip:a", one more prefix could be stripped; blanks at an end are trimmed. */
 static void check_idempotent(const struct numbers_config *config, const struct number *n)
 {
 	char text[2 * NUMBER_MAX_BYTES + 2];
 	struct number again;
 
-	if (n->is_name ? strchr(n->text, ':') != NULL : n->text[0] != '+')
+	if (n->is_name ? strpbrk(n->text, ": \t") != NULL : n->text[0] != '+')
+		return;
+	if (strpbrk(n->text, "\r\n\v\f") != NULL || strpbrk(n->host, "\r\n\v\f") != NULL)
 		return;
 	snprintf(text, sizeof text, "%s%s%s", n->text, *n->host == '\0' ? "" : "@", n->host);
 	assert(!number_normalise(config, text, &again) || same(n, &again));

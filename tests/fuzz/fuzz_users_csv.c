@@ -48,6 +48,11 @@ static void done(struct result *r)
 	buf_done(&r->errors);
 }
 
+static size_t first_error(const struct result *r)
+{
+	return strcspn(buf_text(&r->errors), "\n");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static struct result whole, cut;
@@ -58,8 +63,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	memset(&cut, 0, sizeof cut);
 	parse(&whole, (const char *)data + 1, len - 1, 0);
 	parse(&cut, (const char *)data + 1, len - 1, data[0]);
-	assert(whole.fed == cut.fed && whole.count == cut.count && whole.error_count == cut.error_count);
-	assert(strcmp(buf_text(&whole.errors), buf_text(&cut.errors)) == 0);
+	assert(whole.fed == cut.fed && whole.count == cut.count);
+	assert(first_error(&whole) == first_error(&cut) &&
+	    strncmp(buf_text(&whole.errors), buf_text(&cut.errors), first_error(&whole)) == 0);
+	if (whole.fed == 0) /* else what stands behind the end of all reading may be told or not */
+		assert(strcmp(buf_text(&whole.errors), buf_text(&cut.errors)) == 0);
 	for (size_t i = 0; i < whole.count; i++)
 		assert(user_fields_equal(whole.users[i], cut.users[i]));
 	done(&whole);

@@ -63,13 +63,14 @@ static inline void small_end(void)
 /* Once for the process; `mode` of monitoring. */
 static inline void small_start(const char *mode)
 {
+	const char *tmp = getenv("TMPDIR");
 	char text[1024], path[128];
 	struct config *config;
 	struct buf errors;
 
 	if (small.folder[0] != '\0')
 		return;
-	strcpy(small.folder, "/tmp/presenced-fuzz-XXXXXX");
+	snprintf(small.folder, sizeof small.folder, "%s/presenced-fuzz-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	assert(mkdtemp(small.folder) != NULL);
 	snprintf(small.console, sizeof small.console, "%s/console", small.folder);
 	snprintf(small.feed, sizeof small.feed, "%s/feed", small.folder);

@@ -215,12 +215,12 @@ class Daemon:
         return end
 
     def reload(self, users=None, **changes):
-        """Write what is given, and have it read again by a console."""
+        """Write what is given, and have it read again by a console, until the directory is as written."""
         if users is not None:
             self.write_users(users)
         self.write_config(**changes)
         with contextlib.closing(Console(self.folder / "presenced.sock")) as admin:
-            return admin.call("config.reload")
+            return reload_by(admin, users)
 
     def check_config(self):
         """Exit status and output of --check-config."""
@@ -264,6 +264,33 @@ class Daemon:
             if self.notify is not None:
                 self.notify.close()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def reload_by(admin, users=None):
+    """config.reload by this console, again if the one before is not over, and until these users are the directory."""
+
+    def accepted():
+        try:
+            return admin.call("config.reload")
+        except RpcError as error:
+            if error.code == -32004 or "under way" in str(error):
+                return None
+            raise
+
+    def applied():
+        listed, after = [], ""
+        while after is not None:
+            page = admin.call("users.list", after=after, limit=1000)
+            listed += [(user["id"], user.get("name", ""), user["groups"]) for user in page["users"]]
+            after = page["next"]
+        return listed == wanted
+
+    result = until(accepted, "the reload is accepted")
+    if users is not None:
+        wanted = sorted(((user["id"], user.get("name", ""), [group for group in user.get("groups", "").split(";") if group])
+                         for user in users), key=lambda user: user[0].encode())
+        until(applied, f"the users are {wanted[:50]}")
+    return result
 
 
 # ---- a console ------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def test_state_is_dropped_when_demand_ends(start):
 
 
 def test_user_is_watched_until_the_last_of_two_consoles_leaves(start):
-    daemon = start({"monitoring": {"linger": "0s"}}, users=people("alice", "bob"))
+    daemon = start({"monitoring": {"linger": "1s"}}, users=people("alice", "bob"))
     feed = daemon.feed()
     one, two = daemon.console(), daemon.console()
     one.subscribe(users=["alice", "bob"])
@@ -95,7 +95,7 @@ def test_demand_that_comes_back_within_linger_costs_the_source_nothing(start):
 
 
 def test_replaced_subscription_moves_the_demand(start):
-    daemon = start({"monitoring": {"linger": "0s"}}, users=people("alice", "bob", "carol"))
+    daemon = start({"monitoring": {"linger": "1s"}}, users=people("alice", "bob", "carol"))
     feed = daemon.feed()
     console = daemon.console()
     console.subscribe(users=["alice", "bob"])
@@ -125,12 +125,12 @@ def test_always_watches_everybody_and_new_users(start):
     feed.wait(lambda: feed.watched == {"alice", "carol"}, "carol instead of bob")
     assert [row["by"] for row in daemon.console().call("presence.explain", user="alice")["demand"]] == ["always"]
 
-    daemon.reload(monitoring={"mode": "on-demand", "linger": "0s"})
+    daemon.reload(monitoring={"mode": "on-demand", "linger": "1s"})
     feed.wait(lambda: feed.watched == set(), "nobody asks")
 
 
 def test_members_who_join_a_group_are_watched(start):
-    daemon = start({"monitoring": {"linger": "0s"}}, users=[{"id": "alice", "groups": "sales"}, {"id": "bob", "groups": ""}])
+    daemon = start({"monitoring": {"linger": "1s"}}, users=[{"id": "alice", "groups": "sales"}, {"id": "bob", "groups": ""}])
     feed = daemon.feed()
     console = daemon.console()
     console.subscribe(groups=["sales"])

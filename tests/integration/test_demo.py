@@ -30,7 +30,7 @@ class Run:
     def __init__(self, stdout=subprocess.PIPE, **environment):
         self.mark = f"DEMO_TEST_MARK={uuid.uuid4()}"
         name, value = self.mark.split("=")
-        self.process = subprocess.Popen([DEMO, BUILD], stdin=subprocess.DEVNULL, stdout=stdout,
+        self.process = subprocess.Popen([DEMO, BUILD], stdin=subprocess.DEVNULL, stdout=stdout, bufsize=0,
                                         stderr=subprocess.PIPE, env=os.environ | {name: value} | environment)
 
     def marked(self):
@@ -90,8 +90,8 @@ def test_demo_ends_by_itself_with_everybody_listed_and_one_explained(demo):
     status, out, err = run.wait_end()
 
     assert (status, err) == (0, "")
-    final = out[out.index("presenced.sock list\n"):out.index("presenced.sock explain anna\n", out.index("sock list\n"))]
-    assert [line.split()[0] for line in final.splitlines()[2:] if line] == PEOPLE
+    final = re.search(r"^\$ \S+ -s \S+ list\n(.*?)\n\n\$ \S+ -s \S+ explain anna\n", out, re.M | re.S).group(1)
+    assert [line.split()[0] for line in final.splitlines()] == ["USER", *PEOPLE]
     assert "(sip)" in final and "(tapi)" in final
     assert "How it was decided:" in out
     assert re.search(r"a console, process \d+ of account \d+", out)  # the demo's own demand
@@ -114,7 +114,7 @@ def test_demo_cuts_the_switch_and_its_lamps_come_back(demo):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_demo_ends_well_when_told_to(demo, number):
     run = demo()
-    out = run.wait_line("(tapi)")
+    out = run.wait_line("(tapi)\n")
     assert {pathlib.Path(command.split()[0]).name for command in run.marked().values()} >= {"presenced", "presencectl"}
 
     run.process.send_signal(number)
@@ -126,7 +126,7 @@ def test_demo_ends_well_when_told_to(demo, number):
 
 def test_demo_ends_when_who_looks_has_gone(demo):
     run = demo()
-    out = run.wait_line("(tapi)")
+    out = run.wait_line("(tapi)\n")
 
     run.process.stdout.close()
 
@@ -136,7 +136,7 @@ def test_demo_ends_when_who_looks_has_gone(demo):
 
 def test_demo_says_so_when_presenced_dies(demo):
     run = demo()
-    out = run.wait_line("(tapi)")
+    out = run.wait_line("(tapi)\n")
 
     os.kill(next(pid for pid, command in run.marked().items() if command.startswith(f"{BUILD}/presenced ")), 9)
 

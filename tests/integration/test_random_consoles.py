@@ -10,7 +10,7 @@ SPDX-License-Identifier: MIT
 import os
 import random
 
-from presenced import BUSY, IDLE, RINGING, Closed, Console, Deadline, feed_source, until
+from presenced import BUSY, IDLE, RINGING, Closed, Console, Deadline, feed_source, reload_by, until
 
 RUNS = int(os.environ.get("RUNS", "1000"))
 USERS = [f"u{n}" for n in range(40)]
@@ -161,7 +161,7 @@ class World:
     def change_directory(self, rng):
         self.shuffle_directory(rng, rng.randint(1, 6))
         self.daemon.write_users(self.rows())
-        self.admin.call("config.reload")
+        reload_by(self.admin, self.rows())
 
     def change_state(self, rng, user):
         if rng.random() < 0.5:

@@ -28,8 +28,7 @@ static void half_without_source_or_address_says_so(void **state)
 
 	(void)state;
 	add_source(w, &w->imp, 0);
-	assert_int_equal(
-	    directory_set(w->d, fields_of(.values = { [USER_ID] = "bob", [USER_EXTENSION] = "102" })), 1);
+	assert_int_equal(directory_set(w->d, fields_of(.values = { [USER_ID] = "bob", [USER_EXTENSION] = "102" })), 1);
 	run(w);
 	assert_shows(w, "bob", "unknown | not_configured_for_user - | server_not_configured - -");
 	want(w, "bob");
@@ -228,8 +227,7 @@ static void changed_address_is_another_watch_and_the_old_state_is_dropped(void *
 	assert_int_equal(w->open_count, 2);
 	assert_null(open_watch_find(w, &w->sw, "101", DOMAIN_TELEPHONY));
 	assert_non_null(open_watch_find(w, &w->sw, "109", DOMAIN_TELEPHONY));
-	assert_int_equal(
-	    say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE, .line = LINE_BUSY), -ENOENT);
+	assert_int_equal(say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE, .line = LINE_BUSY), -ENOENT);
 	assert_int_equal(stats_of(w, &w->sw).unwatched, 1);
 	world_free(w);
 }
@@ -241,10 +239,9 @@ static void changed_address_is_unwatched_before_the_new_one_is_watched(void **st
 
 	(void)state;
 	forget_calls(w);
-	assert_int_equal(directory_set(w->d,
-			     fields_of(.values = { [USER_ID] = "alice",
-					   [USER_EXTENSION] = "109",
-					   [USER_SIP_URI] = "sip:alice@x" })),
+	assert_int_equal(
+	    directory_set(w->d,
+		fields_of(.values = { [USER_ID] = "alice", [USER_EXTENSION] = "109", [USER_SIP_URI] = "sip:alice@x" })),
 	    1);
 	run(w);
 	assert_calls(w, "unwatch switch telephony 101\nwatch switch telephony 109\n");
@@ -290,8 +287,8 @@ static void whom_a_source_serves_may_change(void **state)
 	run(w);
 	assert_calls(w, "unwatch switch telephony 102\n");
 	assert_shows(w, "bob", "unknown | requesting - | not_configured_for_user - -");
-	assert_shows(w, "alice",
-	    "available | requesting - | ok available idle"); /* not touched, so it keeps its state */
+	assert_shows(
+	    w, "alice", "available | requesting - | ok available idle"); /* not touched, so it keeps its state */
 	world_free(w);
 }
 
@@ -494,8 +491,7 @@ static void facts_that_lost_are_not_published(void **state)
 	run(w);
 	assert_shows(w, "alice", "available | requesting - | ok available idle");
 	published = w->published;
-	say_facts(
-	    w, &w->pbx, "101", DOMAIN_TELEPHONY, .known = RAW_DND | RAW_LINE, .line = LINE_IDLE, .dnd = true);
+	say_facts(w, &w->pbx, "101", DOMAIN_TELEPHONY, .known = RAW_DND | RAW_LINE, .line = LINE_IDLE, .dnd = true);
 	run(w);
 	assert_int_equal(w->published, published);
 	world_free(w);
@@ -521,9 +517,7 @@ static void losing_source_may_change_without_a_word(void **state)
 
 static void note_calls_and_target_are_published(void **state)
 {
-	const struct raw_call call = {
-		.state = CALL_STATE_CONNECTED, .direction = DIRECTION_IN, .peer = "+4420"
-	};
+	const struct raw_call call = { .state = CALL_STATE_CONNECTED, .direction = DIRECTION_IN, .peer = "+4420" };
 	struct world *w = world_with_alice();
 	size_t published;
 
@@ -536,8 +530,8 @@ static void note_calls_and_target_are_published(void **state)
 	    .availability = AVAILABILITY_BUSY, .note = "Board room");
 	run(w);
 	assert_int_equal(w->published, ++published);
-	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_CALLS, .line = LINE_BUSY,
-	    .calls = &call, .call_count = 1);
+	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_CALLS, .line = LINE_BUSY, .calls = &call,
+	    .call_count = 1);
 	run(w);
 	assert_int_equal(w->published, ++published);
 	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_FORWARD, .line = LINE_BUSY,
@@ -636,8 +630,8 @@ static void since_is_what_the_source_observed_else_the_arrival(void **state)
 	struct world *w = world_with_alice();
 
 	(void)state;
-	say_facts(w, &w->cups, "sip:alice@x", DOMAIN_RICH, .known = RAW_AVAILABILITY,
-	    .availability = AVAILABILITY_AWAY, .observed_at = NOON - HOUR);
+	say_facts(w, &w->cups, "sip:alice@x", DOMAIN_RICH, .known = RAW_AVAILABILITY, .availability = AVAILABILITY_AWAY,
+	    .observed_at = NOON - HOUR);
 	say_line(w, &w->sw, "101", LINE_IDLE);
 	advance(w, SECOND);
 	assert_int_equal(rich_since(w), NOON - HOUR);
@@ -650,8 +644,8 @@ static void observation_in_the_future_is_now(void **state)
 	struct world *w = world_with_alice();
 
 	(void)state;
-	say_facts(w, &w->cups, "sip:alice@x", DOMAIN_RICH, .known = RAW_AVAILABILITY,
-	    .availability = AVAILABILITY_AWAY, .observed_at = NOON + HOUR);
+	say_facts(w, &w->cups, "sip:alice@x", DOMAIN_RICH, .known = RAW_AVAILABILITY, .availability = AVAILABILITY_AWAY,
+	    .observed_at = NOON + HOUR);
 	run(w);
 	assert_int_equal(rich_since(w), NOON);
 	world_free(w);
@@ -677,8 +671,8 @@ static void since_stays_when_note_calls_or_source_change(void **state)
 	run(w);
 	assert_int_equal(rich_since(w), NOON);
 	say_rich(w, &w->cups, "sip:alice@x", AVAILABILITY_BUSY); /* another source wins, with the same word */
-	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_CALLS, .line = LINE_BUSY,
-	    .calls = &call, .call_count = 1);
+	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_CALLS, .line = LINE_BUSY, .calls = &call,
+	    .call_count = 1);
 	run(w);
 	assert_int_equal(rich_since(w), NOON);
 	assert_int_equal(telephony_since(w), NOON);
@@ -701,8 +695,7 @@ static void since_moves_with_activity_mode_and_line(void **state)
 	assert_int_equal(rich_since(w), NOON + SECOND);
 	assert_int_equal(telephony_since(w), NOON + SECOND);
 	advance(w, SECOND);
-	say_facts(
-	    w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_DND, .line = LINE_BUSY, .dnd = true);
+	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_DND, .line = LINE_BUSY, .dnd = true);
 	run(w);
 	assert_int_equal(telephony_since(w), NOON + 2 * SECOND);
 	assert_int_equal(rich_since(w), NOON + SECOND);
@@ -846,8 +839,8 @@ static void own_voicemail_number_decides_the_mode(void **state)
 	struct world *w = world_with_alice();
 
 	(void)state;
-	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_FORWARD, .forwarded = true,
-	    .forward_kind = -1, .forward_target = "8123");
+	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_FORWARD, .forwarded = true, .forward_kind = -1,
+	    .forward_target = "8123");
 	run(w);
 	assert_shows(w, "alice", "forwarded_to_phone | requesting - | ok forwarded_to_phone -");
 	directory_set(w->d,
@@ -868,8 +861,8 @@ static void note_row(void *arg, const struct aggregator_state_row *row)
 {
 	struct buf *b = arg;
 
-	buf_printf(b, "%s %s %s %s %lld\n", row->source->name, vocab_name(&vocab_domain, row->domain),
-	    row->address, vocab_name(&vocab_state_status, row->status), (long long)row->age);
+	buf_printf(b, "%s %s %s %s %lld\n", row->source->name, vocab_name(&vocab_domain, row->domain), row->address,
+	    vocab_name(&vocab_state_status, row->status), (long long)row->age);
 	assert_int_equal(row->status == STATE_STATUS_OK, row->why == NULL);
 }
 

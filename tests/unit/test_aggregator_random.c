@@ -63,8 +63,7 @@ static void remember_published(struct world *w, struct user *user)
 	*shown = text;
 }
 
-static void remember_asked(
-    struct world *w, const struct fake_source *s, const char *address, enum domain domain)
+static void remember_asked(struct world *w, const struct fake_source *s, const char *address, enum domain domain)
 {
 	struct life *l = the_life;
 	struct asked *a = &l->asked[l->asked_count];
@@ -90,8 +89,7 @@ static size_t random_source(struct life *l)
 
 static void set_user(struct life *l)
 {
-	const char *id = ids[random_below(USERS)],
-		   *extension = extensions[random_below(COUNT_OF(extensions))];
+	const char *id = ids[random_below(USERS)], *extension = extensions[random_below(COUNT_OF(extensions))];
 	const struct user_override override = { USER_LINE, "switch", random_below(2) == 0 ? "-" : "7" };
 	char name[32], sip[32];
 
@@ -131,12 +129,11 @@ static void change_demand(struct life *l)
 		unwant(l->w, id);
 }
 
-static void say_something_of(
-    struct life *l, const struct fake_source *source, const char *address, enum domain domain)
+static void say_something_of(struct life *l, const struct fake_source *source, const char *address, enum domain domain)
 {
 	static const char *const targets[] = { NULL, "8000", "99", "2000" };
-	static const int8_t statuses[] = { STATE_STATUS_ACCESS_DENIED, STATE_STATUS_NOT_FOUND,
-		STATE_STATUS_ERROR, STATE_STATUS_REQUESTING, STATE_STATUS_STALE };
+	static const int8_t statuses[] = { STATE_STATUS_ACCESS_DENIED, STATE_STATUS_NOT_FOUND, STATE_STATUS_ERROR,
+		STATE_STATUS_REQUESTING, STATE_STATUS_STALE };
 	const struct raw_call call = {
 		.state = CALL_STATE_HELD, .direction = -1, .peer = targets[random_below(COUNT_OF(targets))]
 	};
@@ -145,8 +142,7 @@ static void say_something_of(
 	if (random_below(8) == 0)
 		f.status = statuses[random_below(COUNT_OF(statuses))];
 	else
-		f.known =
-		    (uint16_t)random_next() & (domain == DOMAIN_RICH ? RAW_RICH_FACTS : RAW_TELEPHONY_FACTS);
+		f.known = (uint16_t)random_next() & (domain == DOMAIN_RICH ? RAW_RICH_FACTS : RAW_TELEPHONY_FACTS);
 	f.availability = (int8_t)random_below(AVAILABILITY_COUNT);
 	f.activity = random_below(2) == 0 ? -1 : ACTIVITY_MEETING;
 	f.note = random_below(2) == 0 ? NULL : "note";
@@ -194,8 +190,7 @@ static void change_status(struct life *l)
 	if (s->agg == NULL)
 		return;
 	if (random_below(2) == 0) {
-		set_status(l->w, s,
-		    random_below(2) == 0 ? SOURCE_STATUS_CONNECTING : SOURCE_STATUS_CONNECTION_ERROR,
+		set_status(l->w, s, random_below(2) == 0 ? SOURCE_STATUS_CONNECTING : SOURCE_STATUS_CONNECTION_ERROR,
 		    random_below(2) == 0 ? NULL : "gone");
 		if (l->away_since[i] < 0)
 			l->away_since[i] = l->w->now.mono;
@@ -294,8 +289,8 @@ static void check_row(const struct life *l, const struct aggregator_state_row *r
 		if (row->status == STATE_STATUS_OK)
 			fail_msg("%s %s is ok, but its source is away", row->source->name, row->address);
 		if (away >= l->w->settings.hold && row->status != STATE_STATUS_ERROR)
-			fail_msg("%s %s is %s, but its source is away for longer than hold",
-			    row->source->name, row->address, vocab_name(&vocab_state_status, row->status));
+			fail_msg("%s %s is %s, but its source is away for longer than hold", row->source->name,
+			    row->address, vocab_name(&vocab_state_status, row->status));
 	}
 	if (row->status == STATE_STATUS_OK)
 		assert_null(row->why);
@@ -340,8 +335,7 @@ static void check_composition(struct life *l, struct user *user)
 
 	f.input.voicemail = user_field(user->fields, USER_VOICEMAIL);
 	for (int d = 0; d < DOMAIN_COUNT; d++)
-		f.input.halves[d] =
-		    (struct rules_half){ .states = f.states[d], .without = without_states(l, user, d) };
+		f.input.halves[d] = (struct rules_half){ .states = f.states[d], .without = without_states(l, user, d) };
 	aggregator_explain(l->w->a, user, l->w->now, gather_row, NULL, &f);
 	rules_compose(&l->w->settings.rules, &f.input, &composed, NULL);
 	shown = *published.presence;
@@ -370,8 +364,8 @@ static void check_watches(struct life *l)
 		for (struct user *u = directory_after(l->w->d, ""); u != NULL; u = directory_next(u))
 			needed = needed ||
 			    (aggregator_is_watched(u) &&
-				host_address((void *)(uintptr_t)o->source, u->fields, o->domain, address,
-				    sizeof address) &&
+				host_address(
+				    (void *)(uintptr_t)o->source, u->fields, o->domain, address, sizeof address) &&
 				strcmp(address, o->address) == 0);
 		if (!needed)
 			fail_msg("%s %s is watched for nobody", o->source->name, o->address);
@@ -496,11 +490,10 @@ static void life_free(struct life *l)
 static void step(struct life *l)
 {
 	static void (*const things[])(struct life * l) = { set_user, set_user, remove_user, change_demand,
-		change_demand, change_demand, say_something, say_something, say_something, say_something,
-		say_something, say_something, change_status, change_status, resync, resync, change_sources,
-		change_settings, work_a_little, work_a_little };
-	static const int64_t times[] = { 1, 500, 5 * SECOND, 14 * SECOND, 40 * SECOND, 2 * MINUTE, 6 * MINUTE,
-		HOUR };
+		change_demand, change_demand, say_something, say_something, say_something, say_something, say_something,
+		say_something, change_status, change_status, resync, resync, change_sources, change_settings,
+		work_a_little, work_a_little };
+	static const int64_t times[] = { 1, 500, 5 * SECOND, 14 * SECOND, 40 * SECOND, 2 * MINUTE, 6 * MINUTE, HOUR };
 
 	buf_clear(&l->w->calls);
 	buf_clear(&l->w->arrivals);

@@ -106,8 +106,7 @@ static void one_domain_may_be_lost_alone(void **state)
 	say_rich(w, &w->cups, "sip:alice@x", AVAILABILITY_AVAILABLE);
 	say_line(w, &w->cups, "101", LINE_BUSY);
 	run(w);
-	aggregator_source_status(
-	    w->a, w->cups.agg, TELEPHONY, SOURCE_STATUS_CONNECTION_ERROR, "gone", w->now);
+	aggregator_source_status(w->a, w->cups.agg, TELEPHONY, SOURCE_STATUS_CONNECTION_ERROR, "gone", w->now);
 	run(w);
 	assert_shows(w, "alice", STALE);
 	assert_int_equal(stats_of(w, &w->cups).status[DOMAIN_RICH], SOURCE_STATUS_UP);
@@ -266,8 +265,7 @@ static void what_is_said_in_a_resync_is_good_and_what_is_not_becomes_an_error(vo
 	run(w);
 	assert_shows(w, "alice", FRESH);
 	assert_shows(w, "bob", "unknown | requesting - | error - -");
-	assert_string_equal(
-	    explain_row(w, "bob", &w->sw, DOMAIN_TELEPHONY).why, "not reported after the reconnection");
+	assert_string_equal(explain_row(w, "bob", &w->sw, DOMAIN_TELEPHONY).why, "not reported after the reconnection");
 	say_line(w, &w->sw, "102", LINE_IDLE); /* late, but said */
 	run(w);
 	assert_shows(w, "bob", "available | requesting - | ok available idle");
@@ -457,11 +455,9 @@ static void facts_that_fail_the_check_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_AVAILABILITY), -EINVAL);
-	assert_int_equal(
-	    say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE, .line = 77), -EINVAL);
+	assert_int_equal(say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE, .line = 77), -EINVAL);
 	assert_int_equal(say_status(w, &w->sw, "101", DOMAIN_TELEPHONY, STATE_STATUS_NOT_REQUESTED), -EINVAL);
-	assert_int_equal(
-	    say_status(w, &w->sw, "101", DOMAIN_TELEPHONY, STATE_STATUS_SERVER_NOT_CONFIGURED), -EINVAL);
+	assert_int_equal(say_status(w, &w->sw, "101", DOMAIN_TELEPHONY, STATE_STATUS_SERVER_NOT_CONFIGURED), -EINVAL);
 	run(w);
 	assert_shows(w, "alice", FRESH);
 	world_free(w);
@@ -473,8 +469,7 @@ static void state_of_an_address_that_nobody_watches_is_counted_and_dropped(void 
 
 	(void)state;
 	assert_int_equal(say_facts(w, &w->sw, "999", DOMAIN_TELEPHONY, .known = RAW_LINE), -ENOENT);
-	assert_int_equal(
-	    say_facts(w, &w->sw, "sip:alice@x", DOMAIN_RICH, .known = RAW_AVAILABILITY), -ENOENT);
+	assert_int_equal(say_facts(w, &w->sw, "sip:alice@x", DOMAIN_RICH, .known = RAW_AVAILABILITY), -ENOENT);
 	assert_int_equal(stats_of(w, &w->sw).unwatched, 2);
 	assert_string_equal(buf_text(&w->arrivals) + strlen(buf_text(&w->arrivals)) - 1, "\n");
 	assert_null(strstr(buf_text(&w->arrivals), "999"));
@@ -501,8 +496,8 @@ static void lower_epoch_or_rev_never_replaces_a_higher_one(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(said); i++)
 		assert_int_equal(say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE,
-				     .line = said[i].result == 0 ? LINE_HELD : LINE_IDLE,
-				     .epoch = said[i].epoch, .rev = said[i].rev),
+				     .line = said[i].result == 0 ? LINE_HELD : LINE_IDLE, .epoch = said[i].epoch,
+				     .rev = said[i].rev),
 		    said[i].result);
 	run(w);
 	assert_shows(w, "alice", "busy | ok available | ok busy held");

@@ -174,8 +174,8 @@ static void unanswered_proof_is_stale_after_25_seconds_and_error_after_hold(void
 	assert_shows(w, "alice", "busy | server_not_configured - | stale busy busy");
 	advance(w, 1);
 	assert_shows(w, "alice", "unknown | server_not_configured - | error - -");
-	assert_string_equal(explain_row(w, "alice", &w->sw, DOMAIN_TELEPHONY).why,
-	    "the source did not answer when asked to prove it");
+	assert_string_equal(
+	    explain_row(w, "alice", &w->sw, DOMAIN_TELEPHONY).why, "the source did not answer when asked to prove it");
 	world_free(w);
 }
 

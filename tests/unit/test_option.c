@@ -226,10 +226,9 @@ static void any_value_makes_a_difference(void **state)
 {
 	static const struct {
 		const char *name, *text;
-	} changes[] = { { "text", "x" }, { "path", "y" }, { "secret", "z" }, { "flag", "false" },
-		{ "number", "6" }, { "any", "1" }, { "duration", "16s" }, { "rate", "11/s" },
-		{ "mode", "0600" }, { "word", "busy" }, { "words", "[read]" }, { "list", "[tapi, xmpp]" },
-		{ "list", "[tapi]" } };
+	} changes[] = { { "text", "x" }, { "path", "y" }, { "secret", "z" }, { "flag", "false" }, { "number", "6" },
+		{ "any", "1" }, { "duration", "16s" }, { "rate", "11/s" }, { "mode", "0600" }, { "word", "busy" },
+		{ "words", "[read]" }, { "list", "[tapi, xmpp]" }, { "list", "[tapi]" } };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(changes); i++) {

@@ -33,8 +33,7 @@ static struct example example_new(void)
 		.forward_target = "2099",
 		.calls = &call,
 		.call_count = 1 };
-	struct example e = { raw_state_new(&rich), raw_state_new(&phone),
-		{ .overall = OVERALL_FORWARDED_TO_PHONE } };
+	struct example e = { raw_state_new(&rich), raw_state_new(&phone), { .overall = OVERALL_FORWARDED_TO_PHONE } };
 
 	e.p.rich = (struct presence_rich){
 		.availability = AVAILABILITY_BUSY, .winner = e.rich, .source = &cups, .since = 1795175880000
@@ -113,8 +112,7 @@ static void what_is_not_known_is_absent(void **state)
 static void known_to_be_none_is_null(void **state)
 {
 	const struct raw_facts rich = { .domain = DOMAIN_RICH, .known = RAW_RICH_FACTS, .activity = -1 };
-	const struct raw_facts phone = { .domain = DOMAIN_TELEPHONY,
-		.known = RAW_FORWARD | RAW_LINE | RAW_CALLS };
+	const struct raw_facts phone = { .domain = DOMAIN_TELEPHONY, .known = RAW_FORWARD | RAW_LINE | RAW_CALLS };
 	const struct raw_state *r = raw_state_new(&rich), *t = raw_state_new(&phone);
 	const struct presence p = { .overall = OVERALL_AVAILABLE,
 		.rich = { .winner = r },
@@ -193,8 +191,8 @@ static void equal_presences_are_those_that_are_written_alike(void **state)
 		presence_write(&x, &p[0], true);
 		presence_write(&y, &p[1], true);
 		if (presence_equal(&p[0], &p[1]) != (strcmp(buf_text(&x), buf_text(&y)) == 0))
-			fail_msg("%s: %s\n%s", presence_equal(&p[0], &p[1]) ? "equal" : "not equal",
-			    buf_text(&x), buf_text(&y));
+			fail_msg("%s: %s\n%s", presence_equal(&p[0], &p[1]) ? "equal" : "not equal", buf_text(&x),
+			    buf_text(&y));
 	}
 	for (size_t i = 0; i < COUNT_OF(states); i++)
 		raw_state_unref(states[i]);

@@ -32,30 +32,23 @@ static void each_mistake_has_its_sentence(void **state)
 		const char *line, *sentence; /* its beginning */
 	} mistakes[] = {
 		{ "{\"domain\":\"rich\"}", "expected either user or address" },
-		{ "{\"user\":\"a\",\"address\":\"b\",\"domain\":\"rich\"}",
-		    "expected either user or address" },
+		{ "{\"user\":\"a\",\"address\":\"b\",\"domain\":\"rich\"}", "expected either user or address" },
 		{ "{\"user\":1,\"domain\":\"rich\"}", "user: expected a text or null" },
 		{ "{\"address\":[],\"domain\":\"rich\"}", "address: expected a text or null" },
 		{ "{\"user\":\"a\"}", "domain: expected rich or telephony" },
 		{ "{\"user\":\"a\",\"domain\":null}", "domain: expected rich or telephony" },
-		{ "{\"user\":\"a\",\"domain\":\"both\"}",
-		    "domain: found \"both\", expected rich or telephony" },
+		{ "{\"user\":\"a\",\"domain\":\"both\"}", "domain: found \"both\", expected rich or telephony" },
 		{ "{" RICH ",\"technology\":\"smoke\"}", "technology: found \"smoke\", expected sip, xmpp," },
 		{ "{" RICH ",\"source\":true}", "source: expected a text or null" },
 		{ "{" RICH ",\"status\":\"fine\"}", "status: found \"fine\", expected ok, access_denied," },
-		{ "{" RICH ",\"availability\":\"Busy\"}",
-		    "availability: found \"Busy\", expected available," },
+		{ "{" RICH ",\"availability\":\"Busy\"}", "availability: found \"Busy\", expected available," },
 		{ "{" RICH ",\"availability\":3}", "availability: expected a text or null" },
 		{ "{" RICH ",\"activity\":\"sleep\"}", "activity: found \"sleep\", expected appointment," },
 		{ "{" RICH ",\"note\":{}}", "note: expected a text or null" },
-		{ "{" RICH ",\"idle_since\":\"yesterday\"}",
-		    "idle_since: found \"yesterday\", expected a time" },
-		{ "{" RICH ",\"line\":\"busy\"}",
-		    "a fact of the other domain stands on a line of domain rich" },
-		{ "{" TELEPHONY ",\"note\":null}",
-		    "a fact of the other domain stands on a line of domain telephony" },
-		{ "{" TELEPHONY ",\"line\":\"engaged\"}",
-		    "line: found \"engaged\", expected idle, ringing," },
+		{ "{" RICH ",\"idle_since\":\"yesterday\"}", "idle_since: found \"yesterday\", expected a time" },
+		{ "{" RICH ",\"line\":\"busy\"}", "a fact of the other domain stands on a line of domain rich" },
+		{ "{" TELEPHONY ",\"note\":null}", "a fact of the other domain stands on a line of domain telephony" },
+		{ "{" TELEPHONY ",\"line\":\"engaged\"}", "line: found \"engaged\", expected idle, ringing," },
 		{ "{" TELEPHONY ",\"dnd\":\"yes\"}", "dnd: expected true or false" },
 		{ "{" TELEPHONY ",\"dnd\":0}", "dnd: expected true or false" },
 		{ "{" TELEPHONY ",\"forward\":\"8000\"}", "forward: expected an object or null" },
@@ -65,12 +58,10 @@ static void each_mistake_has_its_sentence(void **state)
 		{ "{" TELEPHONY ",\"calls\":{}}", "calls: expected a list of at most 16" },
 		{ "{" TELEPHONY ",\"calls\":[1]}", "calls: expected a list of objects" },
 		{ "{" TELEPHONY ",\"calls\":[{}]}", "calls: a call has no state" },
-		{ "{" TELEPHONY ",\"calls\":[{\"state\":\"on\"}]}",
-		    "state: found \"on\", expected dialing," },
+		{ "{" TELEPHONY ",\"calls\":[{\"state\":\"on\"}]}", "state: found \"on\", expected dialing," },
 		{ "{" TELEPHONY ",\"calls\":[{\"state\":\"held\",\"direction\":\"up\"}]}",
 		    "direction: found \"up\", expected in or out" },
-		{ "{" TELEPHONY ",\"calls\":[{\"state\":\"held\",\"since\":\"x\"}]}",
-		    "since: found \"x\", expected" },
+		{ "{" TELEPHONY ",\"calls\":[{\"state\":\"held\",\"since\":\"x\"}]}", "since: found \"x\", expected" },
 		{ "{" TELEPHONY ",\"calls\":[" CALLS_4 "," CALLS_4 "," CALLS_4 "," CALLS_4 "," CALL "]}",
 		    "calls: expected a list of at most 16" },
 		{ "{" RICH ",\"at\":5}", "at: expected a text or null" },
@@ -91,8 +82,7 @@ static void each_mistake_has_its_sentence(void **state)
 		if (raw_json_parse(value, &line, &error) != -EBADMSG)
 			fail_msg("accepted: %s", mistakes[i].line);
 		if (strncmp(error.text, mistakes[i].sentence, strlen(mistakes[i].sentence)) != 0)
-			fail_msg("%s: \"%s\", expected \"%s\"", mistakes[i].line, error.text,
-			    mistakes[i].sentence);
+			fail_msg("%s: \"%s\", expected \"%s\"", mistakes[i].line, error.text, mistakes[i].sentence);
 		json_decref(value);
 	}
 }
@@ -207,8 +197,7 @@ static void null_is_known_to_be_none(void **state)
 	json_t *value;
 
 	(void)state;
-	parse("{" RICH ",\"activity\":null,\"note\":null,\"idle_since\":null,\"availability\":null}", &line,
-	    &value);
+	parse("{" RICH ",\"activity\":null,\"note\":null,\"idle_since\":null,\"availability\":null}", &line, &value);
 	assert_int_equal(line.facts.known, RAW_ACTIVITY | RAW_NOTE | RAW_IDLE_SINCE);
 	assert_int_equal(line.facts.activity, -1);
 	assert_null(line.facts.note);
@@ -273,11 +262,8 @@ static const char *random_text(char *buf)
 
 static void random_facts(struct raw_facts *f, struct raw_call *calls, char (*texts)[64])
 {
-	*f = (struct raw_facts){
-		.domain = (int8_t)random_below(DOMAIN_COUNT), .activity = -1, .forward_kind = -1
-	};
-	f->known =
-	    (uint16_t)random_next() & (f->domain == DOMAIN_RICH ? RAW_RICH_FACTS : RAW_TELEPHONY_FACTS);
+	*f = (struct raw_facts){ .domain = (int8_t)random_below(DOMAIN_COUNT), .activity = -1, .forward_kind = -1 };
+	f->known = (uint16_t)random_next() & (f->domain == DOMAIN_RICH ? RAW_RICH_FACTS : RAW_TELEPHONY_FACTS);
 	f->status = (int8_t)random_below(STATE_STATUS_COUNT);
 	f->availability = (int8_t)random_below(AVAILABILITY_COUNT);
 	if ((f->known & RAW_ACTIVITY) != 0)

@@ -77,10 +77,7 @@ static void any_fact_or_status_makes_a_difference(void **state)
 		{ .domain = DOMAIN_TELEPHONY, .known = RAW_FORWARD, .forward_kind = -1 },
 		{ .domain = DOMAIN_TELEPHONY, .known = RAW_FORWARD, .forwarded = true, .forward_kind = -1 },
 		{ .domain = DOMAIN_TELEPHONY, .known = RAW_FORWARD, .forwarded = true },
-		{ .domain = DOMAIN_TELEPHONY,
-		    .known = RAW_FORWARD,
-		    .forwarded = true,
-		    .forward_target = "1" },
+		{ .domain = DOMAIN_TELEPHONY, .known = RAW_FORWARD, .forwarded = true, .forward_target = "1" },
 		{ .domain = DOMAIN_TELEPHONY, .known = RAW_CALLS },
 		{ .domain = DOMAIN_TELEPHONY, .known = RAW_CALLS, .call_count = 1, .calls = &one_call },
 		{ .domain = DOMAIN_TELEPHONY, .known = RAW_CALLS, .call_count = 1, .calls = &other_call },
@@ -114,8 +111,8 @@ static void facts_out_of_bounds_are_named(void **state)
 {
 	static char long_note[RAW_MAX_NOTE_BYTES + 2], long_text[RAW_MAX_TEXT_BYTES + 2];
 	static const struct raw_call bad_state = { .state = CALL_STATE_COUNT }, no_state = { .state = -1 },
-				     bad_direction = { .direction = DIRECTION_COUNT },
-				     bad_peer = { .peer = "\xff" }, long_name = { .name = long_text };
+				     bad_direction = { .direction = DIRECTION_COUNT }, bad_peer = { .peer = "\xff" },
+				     long_name = { .name = long_text };
 	static const struct {
 		struct raw_facts facts;
 		const char *wrong;
@@ -126,15 +123,12 @@ static void facts_out_of_bounds_are_named(void **state)
 		{ { .status = STATE_STATUS_COUNT }, "the status is outside the vocabulary" },
 		{ { .known = RAW_LINE }, "a fact belongs to the other domain" },
 		{ { .domain = DOMAIN_TELEPHONY, .known = RAW_NOTE }, "a fact belongs to the other domain" },
-		{ { .known = RAW_AVAILABILITY, .availability = -1 },
-		    "the availability is outside the vocabulary" },
+		{ { .known = RAW_AVAILABILITY, .availability = -1 }, "the availability is outside the vocabulary" },
 		{ { .known = RAW_AVAILABILITY, .availability = AVAILABILITY_COUNT },
 		    "the availability is outside the vocabulary" },
 		{ { .known = RAW_ACTIVITY, .activity = -2 }, "the activity is outside the vocabulary" },
-		{ { .known = RAW_ACTIVITY, .activity = ACTIVITY_COUNT },
-		    "the activity is outside the vocabulary" },
-		{ { .domain = DOMAIN_TELEPHONY, .known = RAW_LINE, .line = -1 },
-		    "the line is outside the vocabulary" },
+		{ { .known = RAW_ACTIVITY, .activity = ACTIVITY_COUNT }, "the activity is outside the vocabulary" },
+		{ { .domain = DOMAIN_TELEPHONY, .known = RAW_LINE, .line = -1 }, "the line is outside the vocabulary" },
 		{ { .domain = DOMAIN_TELEPHONY, .known = RAW_LINE, .line = LINE_COUNT },
 		    "the line is outside the vocabulary" },
 		{ { .domain = DOMAIN_TELEPHONY, .known = RAW_FORWARD, .forward_kind = 2 },
@@ -143,18 +137,15 @@ static void facts_out_of_bounds_are_named(void **state)
 		{ { .known = RAW_NOTE, .note = "\xe4" }, "a text is not UTF-8" },
 		{ { .why = long_text }, "a text is too long" },
 		{ { .domain = DOMAIN_TELEPHONY, .forward_target = "\xc0\x80" }, "a text is not UTF-8" },
-		{ { .domain = DOMAIN_TELEPHONY, .call_count = RAW_MAX_CALLS + 1 },
-		    "more calls than a line can have" },
+		{ { .domain = DOMAIN_TELEPHONY, .call_count = RAW_MAX_CALLS + 1 }, "more calls than a line can have" },
 		{ { .domain = DOMAIN_TELEPHONY, .call_count = 1, .calls = &bad_state },
 		    "a call's state or direction is outside the vocabulary" },
 		{ { .domain = DOMAIN_TELEPHONY, .call_count = 1, .calls = &no_state },
 		    "a call's state or direction is outside the vocabulary" },
 		{ { .domain = DOMAIN_TELEPHONY, .call_count = 1, .calls = &bad_direction },
 		    "a call's state or direction is outside the vocabulary" },
-		{ { .domain = DOMAIN_TELEPHONY, .call_count = 1, .calls = &bad_peer },
-		    "a text is not UTF-8" },
-		{ { .domain = DOMAIN_TELEPHONY, .call_count = 1, .calls = &long_name },
-		    "a text is too long" },
+		{ { .domain = DOMAIN_TELEPHONY, .call_count = 1, .calls = &bad_peer }, "a text is not UTF-8" },
+		{ { .domain = DOMAIN_TELEPHONY, .call_count = 1, .calls = &long_name }, "a text is too long" },
 	};
 
 	(void)state;

@@ -10,9 +10,8 @@
 
 #define CORPUS "tests/corpus/rules/rules.jsonl"
 
-static char *rich_order[] = { (char[]){ "sip" }, (char[]){ "msteams" }, (char[]){ "sfb" },
-	(char[]){ "webex" }, (char[]){ "xmpp" }, (char[]){ "broadworks" }, (char[]){ "tapi" },
-	(char[]){ "calendar" } };
+static char *rich_order[] = { (char[]){ "sip" }, (char[]){ "msteams" }, (char[]){ "sfb" }, (char[]){ "webex" },
+	(char[]){ "xmpp" }, (char[]){ "broadworks" }, (char[]){ "tapi" }, (char[]){ "calendar" } };
 static char *telephony_order[] = { (char[]){ "tapi" }, (char[]){ "broadworks" }, (char[]){ "sip" } };
 static char *pilots[] = { (char[]){ "8000" } };
 
@@ -56,8 +55,7 @@ static void add_state(struct input *in, struct source_id *source, const struct r
 	half->count += i == half->count;
 	half->states = s;
 	in->raws[in->count] = raw_state_new(facts);
-	s[i] =
-	    (struct rules_state){ .source = source, .raw = in->raws[in->count++], .status = facts->status };
+	s[i] = (struct rules_state){ .source = source, .raw = in->raws[in->count++], .status = facts->status };
 }
 
 static void done(struct input *in)
@@ -222,9 +220,8 @@ static int status_of_rich(const int8_t *statuses, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		states[i] = (struct rules_state){ .source = sources[i], .status = statuses[i] };
-	input.halves[DOMAIN_RICH] = (struct rules_half){
-		.states = states, .count = count, .without = STATE_STATUS_NOT_CONFIGURED_FOR_USER
-	};
+	input.halves[DOMAIN_RICH] =
+	    (struct rules_half){ .states = states, .count = count, .without = STATE_STATUS_NOT_CONFIGURED_FOR_USER };
 	rules_compose(&rules, &input, &p, NULL);
 	assert_int_equal(p.overall, OVERALL_UNKNOWN);
 	return p.rich.status;
@@ -296,9 +293,7 @@ static int overall_of(const struct rules *rules, int availability, int activity,
 		.known = RAW_AVAILABILITY | RAW_ACTIVITY,
 		.availability = (int8_t)availability,
 		.activity = (int8_t)activity };
-	const struct raw_facts telephony = {
-		.domain = DOMAIN_TELEPHONY, .known = RAW_LINE, .line = (int8_t)line
-	};
+	const struct raw_facts telephony = { .domain = DOMAIN_TELEPHONY, .known = RAW_LINE, .line = (int8_t)line };
 	struct input in = { .count = 0 };
 	struct presence p;
 
@@ -319,17 +314,12 @@ static void switches_change_only_busy(void **state)
 	assert_int_equal(overall_of(&phone, AVAILABILITY_AVAILABLE, -1, LINE_BUSY), OVERALL_DND);
 	assert_int_equal(overall_of(&phone, AVAILABILITY_AVAILABLE, -1, LINE_HELD), OVERALL_DND);
 	assert_int_equal(overall_of(&phone, AVAILABILITY_AVAILABLE, -1, LINE_RINGING), OVERALL_BUSY);
-	assert_int_equal(
-	    overall_of(&phone, AVAILABILITY_BUSY, ACTIVITY_ON_THE_PHONE, LINE_IDLE), OVERALL_DND);
-	assert_int_equal(
-	    overall_of(&phone, AVAILABILITY_AWAY, ACTIVITY_ON_THE_PHONE, LINE_IDLE), OVERALL_AWAY);
+	assert_int_equal(overall_of(&phone, AVAILABILITY_BUSY, ACTIVITY_ON_THE_PHONE, LINE_IDLE), OVERALL_DND);
+	assert_int_equal(overall_of(&phone, AVAILABILITY_AWAY, ACTIVITY_ON_THE_PHONE, LINE_IDLE), OVERALL_AWAY);
 	assert_int_equal(overall_of(&meeting, AVAILABILITY_BUSY, ACTIVITY_MEETING, LINE_IDLE), OVERALL_DND);
-	assert_int_equal(
-	    overall_of(&meeting, AVAILABILITY_BUSY_IDLE, ACTIVITY_APPOINTMENT, LINE_IDLE), OVERALL_DND);
-	assert_int_equal(
-	    overall_of(&meeting, AVAILABILITY_BUSY, ACTIVITY_PRESENTATION, LINE_IDLE), OVERALL_DND);
-	assert_int_equal(
-	    overall_of(&meeting, AVAILABILITY_AVAILABLE, ACTIVITY_MEETING, LINE_IDLE), OVERALL_AVAILABLE);
+	assert_int_equal(overall_of(&meeting, AVAILABILITY_BUSY_IDLE, ACTIVITY_APPOINTMENT, LINE_IDLE), OVERALL_DND);
+	assert_int_equal(overall_of(&meeting, AVAILABILITY_BUSY, ACTIVITY_PRESENTATION, LINE_IDLE), OVERALL_DND);
+	assert_int_equal(overall_of(&meeting, AVAILABILITY_AVAILABLE, ACTIVITY_MEETING, LINE_IDLE), OVERALL_AVAILABLE);
 	assert_int_equal(overall_of(&meeting, AVAILABILITY_BUSY, ACTIVITY_LUNCH, LINE_IDLE), OVERALL_BUSY);
 	assert_int_equal(overall_of(&meeting, AVAILABILITY_AVAILABLE, -1, LINE_BUSY), OVERALL_BUSY);
 }

@@ -74,14 +74,12 @@ static void every_column_has_a_limit_and_is_named(void **state)
 		struct user_columns columns = { .values = { [USER_ID] = "a" } };
 
 		columns.values[i] = text;
-		snprintf(expected, sizeof expected, "%s is longer than 1024 bytes",
-		    vocab_name(&vocab_user_column, i));
+		snprintf(expected, sizeof expected, "%s is longer than 1024 bytes", vocab_name(&vocab_user_column, i));
 		assert_string_equal(check(&columns), expected);
 		columns.values[i] = text + 1;
 		assert_null(check(&columns));
 		columns.values[i] = "\n";
-		snprintf(expected, sizeof expected, "%s holds a control character",
-		    vocab_name(&vocab_user_column, i));
+		snprintf(expected, sizeof expected, "%s holds a control character", vocab_name(&vocab_user_column, i));
 		assert_string_equal(check(&columns), expected);
 	}
 }
@@ -111,8 +109,7 @@ static void groups_and_overrides_are_counted(void **state)
 static void fields_are_copied_and_empty_ones_are_empty_texts(void **state)
 {
 	char id[] = "alice", value[] = "55";
-	const struct user_override overrides[] = { { USER_LINE, "switch2", value },
-		{ USER_XMPP, "imp", "-" } };
+	const struct user_override overrides[] = { { USER_LINE, "switch2", value }, { USER_XMPP, "imp", "-" } };
 	struct user_fields *f = fields_of(.values = { [USER_ID] = id, [USER_NAME] = "A", [USER_WEBEX] = "" },
 	    .overrides = overrides, .override_count = 2);
 	const struct user_override *kept;
@@ -177,17 +174,16 @@ static void any_column_or_override_makes_a_difference(void **state)
 
 static void address_is_the_override_else_the_column(void **state)
 {
-	static const struct user_override overrides[] = { { USER_LINE, "switch2", "55" },
-		{ USER_LINE, "nowhere", "-" }, { USER_LINE, "blank", "" }, { USER_EXTENSION, "pbx", "7;8" },
-		{ USER_XMPP, "imp", "x@y" } };
+	static const struct user_override overrides[] = { { USER_LINE, "switch2", "55" }, { USER_LINE, "nowhere", "-" },
+		{ USER_LINE, "blank", "" }, { USER_EXTENSION, "pbx", "7;8" }, { USER_XMPP, "imp", "x@y" } };
 	static const struct {
 		enum user_column column;
 		const char *source, *address; /* NULL: none */
 	} wanted[] = {
 		{ USER_LINE, "switch", "101" }, /* no line: the first extension */
 		{ USER_LINE, "switch2", "55" }, { USER_LINE, "nowhere", NULL }, { USER_LINE, "blank", "101" },
-		{ USER_LINE, "pbx", "7" }, { USER_EXTENSION, "pbx", "7" },
-		{ USER_EXTENSION, "switch", "101" }, { USER_XMPP, "imp", "x@y" }, { USER_XMPP, "imp2", NULL },
+		{ USER_LINE, "pbx", "7" }, { USER_EXTENSION, "pbx", "7" }, { USER_EXTENSION, "switch", "101" },
+		{ USER_XMPP, "imp", "x@y" }, { USER_XMPP, "imp2", NULL },
 		{ USER_SIP_URI, "cups", "sip:a@x;transport=tcp" }, /* a semicolon is not a list here */
 	};
 	struct user_fields *f = fields_of(.values = { [USER_ID] = "a",
@@ -233,8 +229,7 @@ static void lists_are_split_trimmed_and_may_be_left(void **state)
 	static const struct {
 		const char *list, *entries;
 	} lists[] = { { "", "" }, { ";", "" }, { " ; \t;", "" }, { "a", "<a>" }, { "a;b", "<a><b>" },
-		{ " a b ;\tc\t", "<a b><c>" }, { ";;a;;", "<a>" },
-		{ "1;2;3;4;5;6;7;8;9", "<1><2><3><4><5><6><7>" } };
+		{ " a b ;\tc\t", "<a b><c>" }, { ";;a;;", "<a>" }, { "1;2;3;4;5;6;7;8;9", "<1><2><3><4><5><6><7>" } };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(lists); i++) {

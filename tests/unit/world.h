@@ -51,8 +51,7 @@ struct world {
 	void (*on_published)(struct world *w, struct user *user);
 	void (*on_watched)(struct world *w, struct user *user, bool watched);
 	void (*on_settled)(struct world *w, struct user *user);
-	void (*on_verify)(
-	    struct world *w, const struct fake_source *s, const char *address, enum domain domain);
+	void (*on_verify)(struct world *w, const struct fake_source *s, const char *address, enum domain domain);
 };
 
 static struct world *the_world; /* the owner of a source is the source */
@@ -63,8 +62,7 @@ static inline struct open_watch *open_watch_find(
     struct world *w, const struct fake_source *s, const char *address, enum domain domain)
 {
 	for (size_t i = 0; i < w->open_count; i++)
-		if (w->open[i].source == s && w->open[i].domain == domain &&
-		    strcmp(w->open[i].address, address) == 0)
+		if (w->open[i].source == s && w->open[i].domain == domain && strcmp(w->open[i].address, address) == 0)
 			return &w->open[i];
 	return NULL;
 }
@@ -134,8 +132,7 @@ static inline bool is_group(void *arg, const char *entry, size_t len)
 	return !g->found;
 }
 
-static inline bool host_address(
-    void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size)
+static inline bool host_address(void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size)
 {
 	const struct fake_source *s = owner;
 	struct wanted_group group = { .name = s->group };
@@ -199,8 +196,8 @@ static inline void host_settled(void *arg, struct user *user)
 		w->on_settled(w, user);
 }
 
-static const struct aggregator_host fake_host = { host_watch, host_unwatch, host_verify, host_address,
-	host_demanded, host_published, host_arrived, host_watched, host_settled };
+static const struct aggregator_host fake_host = { host_watch, host_unwatch, host_verify, host_address, host_demanded,
+	host_published, host_arrived, host_watched, host_settled };
 
 /* --- the directory tells the aggregator ---------------------------------------------------------- */
 
@@ -232,8 +229,7 @@ static const struct directory_observer to_aggregator = { on_added, on_changed, o
 
 /* --- life ---------------------------------------------------------------------------------------- */
 
-static char *default_rich_order[] = { "sip", "msteams", "sfb", "webex", "xmpp", "broadworks", "tapi",
-	"calendar" };
+static char *default_rich_order[] = { "sip", "msteams", "sfb", "webex", "xmpp", "broadworks", "tapi", "calendar" };
 static char *default_telephony_order[] = { "tapi", "broadworks", "sip" };
 static char *default_pilots[] = { "8000" };
 
@@ -284,10 +280,9 @@ static inline struct world *world_new(void)
 		.technology = TECHNOLOGY_SIP,
 		.domains = RICH | TELEPHONY,
 		.columns = { [DOMAIN_RICH] = USER_SIP_URI, [DOMAIN_TELEPHONY] = USER_EXTENSION } };
-	w->imp = (struct fake_source){ .name = "imp",
-		.technology = TECHNOLOGY_XMPP,
-		.domains = RICH,
-		.columns = { [DOMAIN_RICH] = USER_XMPP } };
+	w->imp = (struct fake_source){
+		.name = "imp", .technology = TECHNOLOGY_XMPP, .domains = RICH, .columns = { [DOMAIN_RICH] = USER_XMPP }
+	};
 	w->sw = (struct fake_source){ .name = "switch",
 		.technology = TECHNOLOGY_TAPI,
 		.domains = TELEPHONY,
@@ -391,8 +386,7 @@ static inline void unwant(struct world *w, const char *id)
 		aggregator_demand_changed(w->a, user_of(w, id));
 }
 
-static inline void set_status(
-    struct world *w, struct fake_source *s, enum source_status status, const char *why)
+static inline void set_status(struct world *w, struct fake_source *s, enum source_status status, const char *why)
 {
 	aggregator_source_status(w->a, s->agg, s->domains, status, why, w->now);
 }
@@ -409,8 +403,7 @@ static inline void lose(struct world *w, struct fake_source *s)
 	set_status(w, s, SOURCE_STATUS_CONNECTION_ERROR, "connection refused");
 }
 
-static inline int say(
-    struct world *w, struct fake_source *s, const char *address, const struct raw_facts *facts)
+static inline int say(struct world *w, struct fake_source *s, const char *address, const struct raw_facts *facts)
 {
 	return aggregator_raw_state(w->a, s->agg, address, facts, w->now);
 }
@@ -420,16 +413,13 @@ static inline int say(
 
 static inline void say_line(struct world *w, struct fake_source *s, const char *address, enum line line)
 {
-	assert_int_equal(
-	    say_facts(w, s, address, DOMAIN_TELEPHONY, .known = RAW_LINE, .line = (int8_t)line), 0);
+	assert_int_equal(say_facts(w, s, address, DOMAIN_TELEPHONY, .known = RAW_LINE, .line = (int8_t)line), 0);
 }
 
-static inline void say_rich(
-    struct world *w, struct fake_source *s, const char *address, enum availability availability)
+static inline void say_rich(struct world *w, struct fake_source *s, const char *address, enum availability availability)
 {
-	assert_int_equal(say_facts(w, s, address, DOMAIN_RICH, .known = RAW_AVAILABILITY,
-			     .availability = (int8_t)availability),
-	    0);
+	assert_int_equal(
+	    say_facts(w, s, address, DOMAIN_RICH, .known = RAW_AVAILABILITY, .availability = (int8_t)availability), 0);
 }
 
 static inline int say_status(
@@ -446,8 +436,7 @@ static inline const char *word_or_dash(const struct vocab *v, int value)
 }
 
 /* "OVERALL | STATUS AVAILABILITY | STATUS MODE LINE", as last published. */
-static inline void assert_shows_at(
-    struct world *w, const char *id, const char *expected, const char *file, int at)
+static inline void assert_shows_at(struct world *w, const char *id, const char *expected, const char *file, int at)
 {
 	const struct presence *p = aggregator_published(user_of(w, id)).presence;
 	char text[256] = "nothing was published";
@@ -456,10 +445,8 @@ static inline void assert_shows_at(
 		snprintf(text, sizeof text, "%s | %s %s | %s %s %s", vocab_name(&vocab_overall, p->overall),
 		    vocab_name(&vocab_state_status, p->rich.status),
 		    word_or_dash(&vocab_availability, p->rich.availability),
-		    vocab_name(&vocab_state_status, p->telephony.status),
-		    word_or_dash(&vocab_mode, p->telephony.mode),
-		    word_or_dash(
-			&vocab_line, p->telephony.line == NULL ? -1 : p->telephony.line->facts.line));
+		    vocab_name(&vocab_state_status, p->telephony.status), word_or_dash(&vocab_mode, p->telephony.mode),
+		    word_or_dash(&vocab_line, p->telephony.line == NULL ? -1 : p->telephony.line->facts.line));
 	_assert_string_equal(text, expected, file, at);
 }
 #define assert_shows(w, id, expected) assert_shows_at(w, id, expected, __FILE__, __LINE__)
