@@ -18,8 +18,11 @@ static void print_state(const json_t *state)
 		describe_rich(state, &facts);
 	else
 		describe_telephony(state, &facts);
-	if (json_object_get(state, "age_ms") != NULL)
-		duration_format(json_integer_value(json_object_get(state, "age_ms")), age);
+	if (json_object_get(state, "age_ms") != NULL) {
+		int64_t ms = json_integer_value(json_object_get(state, "age_ms"));
+
+		duration_format(ms < 1000 ? ms : ms / 1000 * 1000, age);
+	}
 	printf("  %-10s %-10s %-24s %s\n", text_of(state, "source"), text_of(state, "domain"),
 	    text_of(state, "address"), facts.len == 0 ? "ok, without a word" : buf_text(&facts));
 	printf("  %21s last said: %s%s%s%s\n", "", age, strcmp(age, "never") == 0 ? "" : " ago",

@@ -145,10 +145,14 @@ void describe_telephony(const json_t *telephony, struct buf *b)
 	if (json_is_true(json_object_get(telephony, "dnd")))
 		put_more(b, "", "dnd");
 	if (json_is_object(forward)) {
-		put_more(b, "forwarded to ", *text_of(forward, "kind") == '\0' ? "phone" : text_of(forward, "kind"));
-		put_more(b, "", "");
-		if (*text_of(forward, "target") != '\0')
-			buf_printf(b, " %s", text_of(forward, "target"));
+		bool voicemail = strcmp(text_of(forward, "kind"), "voicemail") == 0;
+		const char *target = text_of(forward, "target");
+
+		buf_printf(b, "%sforwarded to%s%s%s", b->len == 0 ? "" : ", ", voicemail ? " voicemail" : "",
+		    *target != '\0' ? " " :
+			voicemail   ? "" :
+				      " another telephone",
+		    target);
 	}
 	for (size_t i = 0; i < json_array_size(calls); i++)
 		describe_call(json_array_get(calls, i), b);

@@ -338,6 +338,15 @@ bool interest_demanded(const struct interest *i, const struct user *user)
 	return false;
 }
 
+/* Whether the reader follows one of these topics. */
+static bool follows_any(const struct reader *r, const struct topic *const *topics, uint32_t count)
+{
+	for (uint32_t k = 0; k < count; k++)
+		if (topics[k] != NULL && hashtab_find(&r->topics, topics[k]->key) != NULL)
+			return true;
+	return r->all;
+}
+
 void interest_each_reader(
     const struct interest *i, const struct user *user, void (*each)(void *arg, const struct reader *r), void *arg)
 {
@@ -349,8 +358,11 @@ void interest_each_reader(
 		topics[k + 1] = find_topic(i, 'g', user->groups[k]->name);
 	LIST_FOREACH (r, &i->all, in_all)
 		each(arg, r);
-	for (uint32_t k = 0; k <= user->group_count; k++)
-		if (topics[k] != NULL)
-			LIST_FOREACH (l, &topics[k]->readers, of_topic)
+	for (uint32_t k = 0; k <= user->group_count; k++) {
+		if (topics[k] == NULL)
+			continue;
+		LIST_FOREACH (l, &topics[k]->readers, of_topic)
+			if (!follows_any(l->reader, topics, k)) /* each once */
 				each(arg, l->reader);
+	}
 }

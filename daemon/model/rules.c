@@ -208,7 +208,7 @@ static void compose_telephony(const struct rules *rules, const struct rules_inpu
 	} else if (line != NULL) {
 		decided = line;
 		ret->mode = mode_of_line[line->raw->facts.line];
-		why = "neither do-not-disturb nor a forward is known: the line decides";
+		why = "no do-not-disturb and no forward: the line decides";
 	}
 	ret->status = decided == NULL ? status_without_word(half) : decided->status;
 	ret->source = decided == NULL ? NULL : decided->source;

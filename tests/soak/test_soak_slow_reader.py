@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
-from presenced import BUSY, IDLE, Daemon, people  # noqa: E402
+from presenced import BUSY, IDLE, Daemon, people, until  # noqa: E402
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "60"))
 RATE = 1000
@@ -48,6 +48,7 @@ def test_slow_reader_for_a_minute():
         while changing.is_alive():
             quick.barrier()
             quick.notifications.clear()
+        until(lambda: admin.source()["details"]["lines"] == feed.sent, "all was read")
         stats = admin.call("server.stats")
         last = {one["user"]: one for one in admin.call("presence.get", users=USERS)["presences"]}
         print(f"{stats['published']} changes in {SECONDS} s, growth {stats['memory']['rss_kib'] - before} KiB")
