@@ -86,11 +86,26 @@ void aggregator_free(struct aggregator *a)
 
 void aggregator_mark_all(struct aggregator *a, unsigned work)
 {
-	struct changelog_entry e = { 0 };
+	a->mark_work |= work;
+	a->marked = 0;
+}
 
-	while (changelog_next(a->log, e.seq, &e))
+/* A slice of marking everybody. Who is published meanwhile moves to the end of the log and is met again there, which
+ * does no harm; who never was published is marked with everything from the beginning. */
+static bool mark_some(struct aggregator *a, size_t budget)
+{
+	struct changelog_entry e;
+
+	for (size_t done = 0; a->mark_work != 0 && done < budget; done++) {
+		if (!changelog_next(a->log, a->marked, &e)) {
+			a->mark_work = 0;
+			break;
+		}
 		if (e.node != NULL)
-			presentity_mark(a, hash_entry(e.node, struct presentity, node), work);
+			presentity_mark(a, hash_entry(e.node, struct presentity, node), a->mark_work);
+		a->marked = e.seq;
+	}
+	return a->mark_work != 0;
 }
 
 void aggregator_configure(struct aggregator *a, const struct aggregator_settings *settings, struct instant now)
@@ -437,7 +452,8 @@ bool aggregator_run(struct aggregator *a, struct instant now, size_t budget)
 
 	channels_run(a, now);
 	end_lingers(a, now);
-	more = channels_sweep(a, budget);
+	more = mark_some(a, budget);
+	more = channels_sweep(a, budget) || more;
 	more = watches_run(a, now, budget) || more;
 	for (size_t done = 0; done < budget && !TAILQ_EMPTY(&a->work); done++)
 		work_on(a, TAILQ_FIRST(&a->work), now);
@@ -458,6 +474,8 @@ int64_t aggregator_deadline(const struct aggregator *a)
 
 void aggregator_settle(struct aggregator *a, struct user *user, struct instant now)
 {
+	if (user->presentity != NULL && a->mark_work != 0)
+		presentity_mark(a, user->presentity, a->mark_work);
 	for (int i = 0; i < SETTLE_ROUNDS && user->presentity != NULL && user->presentity->work != 0; i++)
 		work_on(a, user->presentity, now);
 }

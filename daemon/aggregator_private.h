@@ -57,7 +57,8 @@ struct channel {
 	struct hashtab by_address;
 	struct watch **watches;
 	uint32_t watch_count, watch_size;
-	uint32_t sweep; /* watches below this place are still to be looked at */
+	uint32_t unproved; /* watches with unproved_since */
+	uint32_t sweep;	   /* watches below this place are still to be looked at */
 };
 
 struct agg_source {
@@ -104,12 +105,14 @@ struct aggregator {
 	size_t id_count;
 	struct watch_timers timers;
 	struct presentity_queue work, linger;
+	unsigned mark_work; /* to be marked on everybody, in slices; 0 none */
+	uint64_t marked;    /* everybody up to this number in the log is */
 	struct aggregator_stats stats;
 };
 
 /* aggregator.c */
 void presentity_mark(struct aggregator *a, struct presentity *p, unsigned work);
-void aggregator_mark_all(struct aggregator *a, unsigned work);
+void aggregator_mark_all(struct aggregator *a, unsigned work); /* in slices, by aggregator_run() */
 void aggregator_forget_presentity(struct aggregator *a, struct user *user, struct presentity *p);
 
 /* aggregator_watch.c: one watch. */
@@ -118,6 +121,7 @@ int watch_acquire(struct aggregator *a, struct channel *c, const char *address, 
 void watch_release(struct aggregator *a, struct watch *w, struct presentity *p);
 void watch_drop_all(struct aggregator *a, struct channel *c); /* the channel's users have let go of them */
 void watch_unqueue(struct watch *w);
+void watch_set_unproved(struct watch *w, int64_t since); /* 0: proved */
 void watch_schedule(struct aggregator *a, struct watch *w);
 void watch_mark_users(struct aggregator *a, struct watch *w, unsigned work);
 enum state_status watch_status(const struct watch *w, const char **ret_why);

@@ -355,7 +355,7 @@ static void note_times(struct watch *w, const struct raw_facts *f, struct instan
 	watch_unqueue(w);
 	w->asked = 0;
 	w->failed = false;
-	w->unproved_since = stale ? now.mono : 0;
+	watch_set_unproved(w, stale ? now.mono : 0);
 	w->valid_until = f->valid_until == 0 ? 0 : now.mono + (f->valid_until - now.wall);
 	if (f->valid_until != 0 && w->valid_until <= 0)
 		w->valid_until = 1;
@@ -424,6 +424,19 @@ static int64_t wrong_lamp(const struct aggregator *a, size_t watches, int64_t in
 	return (turn > interval ? turn : interval) + AGGREGATOR_VERIFY_ANSWER_MS + a->settings.hold;
 }
 
+/* Looks at each watch only while some can be stale at all. */
+static size_t stale_in(const struct channel *c)
+{
+	const char *why;
+	size_t n = 0;
+
+	if (c->up && !c->pending && !c->resyncing && c->unproved == 0)
+		return 0;
+	for (uint32_t i = 0; i < c->watch_count; i++)
+		n += watch_status(c->watches[i], &why) == STATE_STATUS_STALE;
+	return n;
+}
+
 void aggregator_source_stats(
     const struct aggregator *a, const struct agg_source *s, struct aggregator_source_stats *ret)
 {
@@ -435,14 +448,12 @@ void aggregator_source_stats(
 		.unanswered = s->unanswered };
 	for (int d = 0; d < DOMAIN_COUNT; d++) {
 		const struct channel *c = &s->channels[d];
-		const char *why;
 
 		ret->status[d] = c->status;
 		ret->why[d] = c->why;
 		ret->since[d] = c->since;
 		ret->watches += c->watch_count;
-		for (uint32_t i = 0; i < c->watch_count; i++)
-			ret->stale += watch_status(c->watches[i], &why) == STATE_STATUS_STALE;
+		ret->stale += stale_in(c);
 	}
 	ret->wrong_lamp_busy = wrong_lamp(a, ret->watches, a->settings.verify_busy);
 	ret->wrong_lamp_any = wrong_lamp(a, ret->watches, a->settings.verify_any);

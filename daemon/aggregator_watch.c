@@ -148,6 +148,12 @@ void watch_schedule(struct aggregator *a, struct watch *w)
 	RB_INSERT(watch_timers, &a->timers, w);
 }
 
+void watch_set_unproved(struct watch *w, int64_t since)
+{
+	w->channel->unproved += (since != 0) - (w->unproved_since != 0);
+	w->unproved_since = since;
+}
+
 void watch_unqueue(struct watch *w)
 {
 	if (w->queued)
@@ -162,12 +168,12 @@ static bool look_at(struct aggregator *a, struct watch *w, struct instant now)
 
 	if (w->valid_until != 0 && now.mono >= w->valid_until) {
 		w->valid_until = 0;
-		w->unproved_since = w->unproved_since != 0 ? w->unproved_since : now.mono;
+		watch_set_unproved(w, w->unproved_since != 0 ? w->unproved_since : now.mono);
 		changed = true;
 	}
 	if (w->asked != 0 && now.mono >= w->asked + AGGREGATOR_VERIFY_ANSWER_MS) {
 		w->asked = 0;
-		w->unproved_since = w->unproved_since != 0 ? w->unproved_since : now.mono;
+		watch_set_unproved(w, w->unproved_since != 0 ? w->unproved_since : now.mono);
 		w->channel->source->unanswered++;
 		changed = true;
 	}
@@ -285,6 +291,7 @@ static void leave_channel(struct channel *c, struct watch *w)
 {
 	struct watch *last = c->watches[--c->watch_count];
 
+	watch_set_unproved(w, 0);
 	c->watches[w->place] = last;
 	last->place = w->place;
 	hashtab_remove(&c->by_address, &w->link);

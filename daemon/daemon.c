@@ -16,7 +16,7 @@
 #include "daemon/reload.h"
 #include "daemon/service.h"
 
-#define SLICE_USERS 2000 /* composed in one turn: below 10 ms */
+#define SLICE_USERS 1000 /* composed in one turn: below 10 ms */
 
 /* --- the directory tells the aggregator, the aggregator tells the readers ------------------------ */
 

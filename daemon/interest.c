@@ -27,6 +27,7 @@ struct interest {
 	LIST_HEAD(, reader) all;
 	size_t all_demands;
 	struct reader_queue queue;
+	size_t queued;
 	void (*demand_changed)(void *arg, struct user *user);
 	void *arg;
 };
@@ -285,6 +286,7 @@ void reader_queue(struct reader *r, uint64_t seq)
 	r->woken = seq;
 	r->pending = true;
 	TAILQ_INSERT_TAIL(&r->interest->queue, r, queue);
+	r->interest->queued++;
 }
 
 void reader_unqueue(struct reader *r)
@@ -293,6 +295,12 @@ void reader_unqueue(struct reader *r)
 		return;
 	r->pending = false;
 	TAILQ_REMOVE(&r->interest->queue, r, queue);
+	r->interest->queued--;
+}
+
+size_t interest_queued(const struct interest *i)
+{
+	return i->queued;
 }
 
 struct reader *interest_first(struct interest *i)

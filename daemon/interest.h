@@ -64,6 +64,9 @@ void interest_touch(
 /* Whether any reader that demands has this user in its set. */
 bool interest_demanded(const struct interest *i, const struct user *user);
 
+/* How many readers have something to read. */
+size_t interest_queued(const struct interest *i);
+
 /* Readers with something to read; the owner takes them off (reader_unqueue) and puts back (reader_queue). */
 struct reader *interest_first(struct interest *i);
 void reader_unqueue(struct reader *r);

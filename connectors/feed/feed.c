@@ -31,12 +31,12 @@
 /* One address, watched in one domain or in both. */
 struct feed_watch {
 	struct hash_link link;
-	TAILQ_ENTRY(feed_watch) queue;
+	TAILQ_ENTRY(feed_watch) place; /* in `queue` or in `quiet` */
 	uint8_t domains;
-	bool told;   /* the peer knows that it is to watch it */
-	bool again;  /* and is to be told once more, so that it says the present state */
-	bool verify; /* the peer is to be asked to say it again */
-	bool queued;
+	bool again;	   /* the peer is to be told once more, so that it says the present state */
+	bool verify;	   /* the peer is to be asked to say it again */
+	uint32_t told_in;  /* the connection in which the peer was told to watch it */
+	uint32_t quiet_in; /* the connection in which nothing is to be told of it: it is in `quiet`, else in `queue` */
 	char address[];
 };
 
@@ -49,7 +49,8 @@ struct connector {
 	struct lines lines;
 	struct evbuffer *out;
 	struct hashtab watches;
-	TAILQ_HEAD(, feed_watch) queue; /* something is to be told about these */
+	TAILQ_HEAD(, feed_watch) queue, quiet; /* something, or nothing, is to be told about these */
+	uint32_t connection;		       /* number of the present or last one; 0 is none */
 	uint64_t line_number, errors;
 	char last_error[256];
 };
@@ -61,18 +62,26 @@ static const char *watch_key(const struct hash_link *link)
 
 /* --- telling the peer ---------------------------------------------------------------------------- */
 
+static bool is_quiet(const struct connector *c, const struct feed_watch *w)
+{
+	return w->quiet_in == c->connection;
+}
+
 static void enqueue(struct connector *c, struct feed_watch *w)
 {
-	if (w->queued)
+	if (!is_quiet(c, w))
 		return;
-	w->queued = true;
-	TAILQ_INSERT_TAIL(&c->queue, w, queue);
+	TAILQ_REMOVE(&c->quiet, w, place);
+	TAILQ_INSERT_TAIL(&c->queue, w, place);
+	w->quiet_in = 0;
 }
 
 static void forget(struct connector *c, struct feed_watch *w)
 {
-	if (w->queued)
-		TAILQ_REMOVE(&c->queue, w, queue);
+	if (is_quiet(c, w))
+		TAILQ_REMOVE(&c->quiet, w, place);
+	else
+		TAILQ_REMOVE(&c->queue, w, place);
 	hashtab_remove(&c->watches, &w->link);
 	free(w);
 }
@@ -92,20 +101,22 @@ static void put_line(struct connector *c, const char *key, const char *text)
 
 static void tell(struct connector *c, struct feed_watch *w)
 {
-	TAILQ_REMOVE(&c->queue, w, queue);
-	w->queued = false;
+	bool told = w->told_in == c->connection;
+
 	if (w->domains == 0) {
-		if (w->told)
+		if (told)
 			put_line(c, "unwatch", w->address);
 		forget(c, w);
 		return;
 	}
-	if (!w->told || w->again)
+	if (!told || w->again)
 		put_line(c, "watch", w->address);
 	else if (w->verify)
 		put_line(c, "verify", w->address);
-	w->told = true;
+	w->told_in = w->quiet_in = c->connection;
 	w->again = w->verify = false;
+	TAILQ_REMOVE(&c->queue, w, place);
+	TAILQ_INSERT_TAIL(&c->quiet, w, place);
 }
 
 static void lose_peer(struct connector *c, const char *why);
@@ -263,28 +274,12 @@ static void drop_connection(struct connector *c)
 
 static void lose_peer(struct connector *c, const char *why)
 {
-	struct hash_link *link, *next;
-
 	drop_connection(c);
-	while (!TAILQ_EMPTY(&c->queue)) {
-		TAILQ_FIRST(&c->queue)->queued = false;
-		TAILQ_REMOVE(&c->queue, TAILQ_FIRST(&c->queue), queue);
-	}
-	for (link = hashtab_next(&c->watches, NULL); link != NULL; link = next) {
-		struct feed_watch *w = hash_entry(link, struct feed_watch, link);
-
-		next = hashtab_next(&c->watches, link);
-		w->told = w->again = w->verify = false;
-		if (w->domains == 0)
-			forget(c, w);
-	}
 	source_status_changed(c->source, BOTH_DOMAINS, SOURCE_STATUS_CONNECTION_ERROR, why);
 }
 
 static void welcome(struct connector *c, int fd)
 {
-	struct hash_link *link;
-
 	c->fd = fd;
 	c->line_number = 0;
 	c->out = evbuffer_new();
@@ -295,8 +290,8 @@ static void welcome(struct connector *c, int fd)
 		drop_connection(c);
 		return;
 	}
-	HASH_EACH (link, &c->watches)
-		enqueue(c, hash_entry(link, struct feed_watch, link));
+	TAILQ_CONCAT(&c->queue, &c->quiet, place); /* a new peer is to be told of all */
+	c->connection++;
 	loop_event_arm(c->read_event);
 	source_status_changed(c->source, BOTH_DOMAINS, SOURCE_STATUS_UP, NULL);
 	write_soon(c);
@@ -365,6 +360,8 @@ static int start(
 	c->fd = -1;
 	hashtab_init(&c->watches, watch_key);
 	TAILQ_INIT(&c->queue);
+	TAILQ_INIT(&c->quiet);
+	c->connection = 1;
 	c->listen_fd = unix_socket_listen(c->settings->socket, c->settings->group, c->settings->mode, err, err_size);
 	if (c->listen_fd < 0) {
 		r = c->listen_fd;
@@ -404,11 +401,11 @@ static int watch(struct connector *c, const char *address, enum domain domain)
 			free(w);
 			return -ENOMEM;
 		}
+		TAILQ_INSERT_TAIL(&c->queue, w, place);
 	}
 	w->domains |= (uint8_t)(1u << domain);
 	w->again = true;
-	if (c->fd >= 0)
-		enqueue(c, w);
+	enqueue(c, w);
 	write_soon(c);
 	return 0;
 }

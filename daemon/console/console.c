@@ -20,7 +20,7 @@
 #include "daemon/console/subscription.h"
 
 #define RING_BYTES	(4 * 1024 * 1024)
-#define TURN_READERS	256  /* served in one turn before descriptors are looked at again */
+#define TURN_MS		5    /* for readers, in one turn, before descriptors are looked at again */
 #define RETRY_ACCEPT_MS 1000 /* after running out of descriptors */
 #define MAX_PEER_GROUPS 1024
 
@@ -296,11 +296,14 @@ void console_free(struct console *c)
 
 /* --- the end of a turn --------------------------------------------------------------------------- */
 
+/* Each reader once, as long as the turn may last; who has more to read comes again after the others. */
 static bool run_readers(struct console *c)
 {
+	int64_t end = instant_now().mono + TURN_MS;
+	size_t count = interest_queued(c->daemon->interest);
 	struct reader *r;
 
-	for (int i = 0; i < TURN_READERS && (r = interest_first(c->daemon->interest)) != NULL; i++) {
+	for (; count > 0 && (r = interest_first(c->daemon->interest)) != NULL; count--) {
 		struct connection *connection = connection_of_reader(r);
 
 		reader_unqueue(r);
@@ -309,6 +312,8 @@ static bool run_readers(struct console *c)
 			continue; /* it was replaced, and is kept only to compare with */
 		if (subscription_run(connection->subscription))
 			reader_queue(r, 0);
+		if (instant_now().mono >= end)
+			break;
 	}
 	return interest_first(c->daemon->interest) != NULL;
 }

@@ -21,7 +21,7 @@
 #define BATCH_PIECES   64
 #define BATCH_BYTES    (256 * 1024)
 #define SYNC_ROUNDS    16
-#define RUN_ENTRIES    4096 /* looked at in one call: a slice */
+#define RUN_ENTRIES    512 /* looked at in one call: a slice */
 
 struct subscription {
 	struct reader reader; /* first: connection_of_reader() */

@@ -113,7 +113,9 @@ def people(*ids, **columns):
 class Daemon:
     """A presenced in a folder of its own. JSON is YAML, so the configuration is a dict."""
 
-    def __init__(self, config=None, users=(), sources=None, environment=None, notify=False, start=True):
+    def __init__(self, config=None, users=(), sources=None, environment=None, notify=False, sanitizer="",
+                 start=True):
+        self.sanitizer = sanitizer  # more options for it
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="presenced-"))
         self.folder.chmod(0o755)
         self.file = self.folder / "presenced.yaml"
@@ -154,7 +156,7 @@ class Daemon:
     def spawn(self, *arguments):
         """Start the program without waiting for anything."""
         environment = os.environ | {
-            "ASAN_OPTIONS": f"log_path={self.folder}/sanitizer:exitcode=99:abort_on_error=0",
+            "ASAN_OPTIONS": f"log_path={self.folder}/sanitizer:exitcode=99:abort_on_error=0{self.sanitizer}",
             "UBSAN_OPTIONS": f"log_path={self.folder}/sanitizer:print_stacktrace=1",
         } | self.environment
         with open(self.log, "ab") as log:

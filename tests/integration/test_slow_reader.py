@@ -60,3 +60,24 @@ def test_console_that_asks_and_does_not_read_is_not_read_either(start, method):
     while console.socket.getblocking() is False:
         console.socket.setblocking(True)
     assert console.next_message()["id"] == 1
+
+
+def test_console_that_reads_late_is_told_to_the_end_wherever_the_socket_was_full(start):
+    daemon = start(users=people(*USERS))
+    feed = daemon.feed(truth={user: {"telephony": IDLE, "rich": {"availability": "away"}} for user in USERS})
+    admin = daemon.console()
+    admin.subscribe(users=USERS)
+    for user in USERS:
+        admin.wait_overall(user, "away")
+    for n in range(30):
+        console = daemon.console(checked=0.01)
+        console.subscribe(users=USERS)
+        for note in ("a" * 900, "b" * (900 + n), "c" * (800 + n)):
+            for user in USERS:
+                feed.set(user, rich={"availability": "away", "note": note})
+            until(lambda: admin.source()["details"]["lines"] == feed.sent, "all was read")
+        admin.barrier()
+
+        last = {one["user"]: one for one in admin.call("presence.get", users=USERS)["presences"]}
+        console.wait(lambda: console.table == last, "the last state of everybody", deadline=10)
+        console.close()

@@ -34,9 +34,9 @@ def change(feed):
 
 
 def test_slow_reader_for_a_minute():
-    daemon = Daemon(users=people(*USERS))
+    daemon = Daemon(users=people(*USERS), sanitizer=":quarantine_size_mb=1")
     try:
-        feed = daemon.feed(truth={user: {"telephony": IDLE} for user in USERS})
+        feed = daemon.feed(truth={user: {"telephony": IDLE, "rich": {"availability": "available"}} for user in USERS})
         slow, quick = daemon.console(checked=0.01), daemon.console(checked=0.001)
         for console in (slow, quick):
             console.subscribe(users=USERS)
