@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "daemon/config_yaml.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <libgen.h>
 #include <stdarg.h>
@@ -10,16 +11,22 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "daemon/model/raw_state.h"
+#include "daemon/base/utf8.h"
 
+/* One line: a key or a value may hold line breaks. */
 static void say(struct config_reader *r, struct buf *to, size_t line, size_t column, const char *path,
     const char *format, va_list args)
 {
 	char text[1024];
+	int n = snprintf(text, sizeof text, "%s%s", path, *path == '\0' ? "" : ": ");
 
-	vsnprintf(text, sizeof text, format, args);
+	if (n > 0 && (size_t)n < sizeof text)
+		vsnprintf(text + n, sizeof text - (size_t)n, format, args);
+	for (char *c = text; *c != '\0'; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
 	utf8_repair(text);
-	buf_printf(to, "%s:%zu:%zu: %s%s%s\n", r->file, line + 1, column + 1, path, *path == '\0' ? "" : ": ", text);
+	buf_printf(to, "%s:%zu:%zu: %s\n", r->file, line + 1, column + 1, text);
 }
 
 void config_error(struct config_reader *r, const yaml_node_t *node, const char *path, const char *format, ...)

@@ -10,17 +10,29 @@
 #include <string.h>
 
 #include "daemon/base/hashtab.h"
-#include "daemon/model/raw_state.h"
+#include "daemon/base/utf8.h"
 #include "daemon/model/vocab.h"
 
 #define MAX_COLUMNS	 64
 #define MAX_RECORD_BYTES 65536
+
+#define ROW_NOT_BEGUN 0 /* libcsv's state between records, which it has no function for */
+#define MARK_BYTES    3
+static const char mark[] = "\xef\xbb\xbf";
 
 /* An id that was seen, and where: a second one is a slip that would silently win. */
 struct seen_id {
 	struct hash_link link;
 	size_t line;
 	char id[];
+};
+
+/* They are many and go together: a hundred blocks are freed at once, a hundred thousand pieces are not. */
+#define BLOCK_BYTES 65536
+struct block {
+	struct block *next;
+	size_t used;
+	char data[BLOCK_BYTES];
 };
 
 struct column {
@@ -38,9 +50,11 @@ struct users_csv {
 	size_t column_count;
 	bool header_read;
 	size_t line, record_line; /* of the text being read, and where its record began */
+	size_t mark_seen;	  /* bytes of the byte order mark */
 	size_t error_count;
 	struct hashtab ids;
-	struct buf record; /* fields of the record so far, each with a NUL */
+	struct block *blocks; /* of the ids */
+	struct buf record;    /* fields of the record so far, each with a NUL */
 	size_t offsets[MAX_COLUMNS];
 	size_t field_count;
 	int result; /* not 0: stop */
@@ -88,13 +102,13 @@ struct users_csv *users_csv_new(
 
 void users_csv_free(struct users_csv *p)
 {
-	struct hash_link *link, *next;
+	struct block *block;
 
 	if (p == NULL)
 		return;
-	for (link = hashtab_next(&p->ids, NULL); link != NULL; link = next) {
-		next = hashtab_next(&p->ids, link);
-		free(hash_entry(link, struct seen_id, link));
+	while ((block = p->blocks) != NULL) {
+		p->blocks = block->next;
+		free(block);
 	}
 	hashtab_done(&p->ids);
 	for (size_t i = 0; i < p->column_count; i++)
@@ -152,6 +166,26 @@ static void read_header(struct users_csv *p)
 	p->header_read = true;
 }
 
+/* Room in a block; NULL without memory. */
+static void *allocate(struct users_csv *p, size_t size)
+{
+	void *room;
+
+	size = (size + 15) / 16 * 16;
+	if (p->blocks == NULL || p->blocks->used + size > BLOCK_BYTES) {
+		struct block *block = malloc(sizeof *block);
+
+		if (block == NULL)
+			return NULL;
+		block->next = p->blocks;
+		block->used = 0;
+		p->blocks = block;
+	}
+	room = p->blocks->data + p->blocks->used;
+	p->blocks->used += size;
+	return room;
+}
+
 static bool is_new_id(struct users_csv *p, const char *id)
 {
 	struct hash_link *link = hashtab_find(&p->ids, id);
@@ -161,15 +195,14 @@ static bool is_new_id(struct users_csv *p, const char *id)
 		fail(p, "id \"%.60s\" was already given in line %zu", id, hash_entry(link, struct seen_id, link)->line);
 		return false;
 	}
-	seen = calloc(1, sizeof *seen + strlen(id) + 1);
+	seen = allocate(p, sizeof *seen + strlen(id) + 1);
 	if (seen == NULL) {
 		p->result = -ENOMEM;
 		return false;
 	}
 	seen->line = p->record_line;
 	memcpy(seen->id, id, strlen(id) + 1);
-	if (hashtab_insert(&p->ids, &seen->link) < 0)
-		free(seen);
+	(void)hashtab_insert(&p->ids, &seen->link); /* without memory a second one is not noticed */
 	return true;
 }
 
@@ -205,7 +238,7 @@ static void on_field(void *text, size_t len, void *arg)
 {
 	struct users_csv *p = arg;
 
-	if (p->field_count < MAX_COLUMNS) {
+	if (p->result == 0 && p->field_count < MAX_COLUMNS) {
 		p->offsets[p->field_count++] = p->record.len;
 		if (len > 0 && memchr(text, '\0', len) != NULL)
 			fail(p, "a field holds a NUL character");
@@ -231,43 +264,53 @@ static void on_record(int last, void *arg)
 		keep_user(p);
 	buf_clear(&p->record);
 	p->field_count = 0;
-	p->record_line = p->line + 1;
+	p->record_line = p->line; /* a lone CR ends a record, but not a line */
 }
 
 /* One piece that ends with a line break at the most: so the callbacks know the line. */
 static int feed_line(struct users_csv *p, const char *text, size_t len)
 {
-	bool blank = p->field_count == 0 && (len == 0 || *text == '\n' || *text == '\r');
-
+	if (p->csv.pstate == ROW_NOT_BEGUN)
+		p->record_line = p->line;
 	if (csv_parse(&p->csv, text, len, on_field, on_record, p) != len) {
 		fail(p, "not CSV: %s", csv_strerror(csv_error(&p->csv)));
 		return -EINVAL;
 	}
-	if (len > 0 && text[len - 1] == '\n') {
+	if (text[len - 1] == '\n')
 		p->line++;
-		if (blank)
-			p->record_line = p->line;
-	}
 	return p->result;
+}
+
+/* Skip the byte order mark that spreadsheets write, however it is cut. What only began like one is text. */
+static int skip_mark(struct users_csv *p, const char **text, size_t *len)
+{
+	size_t seen = p->mark_seen;
+
+	while (*len > 0 && p->mark_seen < MARK_BYTES && **text == mark[p->mark_seen]) {
+		p->mark_seen++;
+		++*text;
+		--*len;
+	}
+	if (*len == 0 || seen > MARK_BYTES)
+		return 0;
+	seen = p->mark_seen;
+	p->mark_seen = MARK_BYTES + 1; /* over */
+	return seen == 0 || seen == MARK_BYTES ? 0 : feed_line(p, mark, seen);
 }
 
 int users_csv_feed(struct users_csv *p, const char *text, size_t len)
 {
-	if (p->line == 1 && len >= 3 && !p->header_read && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-		text += 3; /* the byte order mark that spreadsheets write */
-		len -= 3;
-	}
-	while (len > 0) {
+	int r = skip_mark(p, &text, &len);
+
+	while (r == 0 && len > 0) {
 		const char *end = memchr(text, '\n', len);
 		size_t n = end == NULL ? len : (size_t)(end - text) + 1;
-		int r = feed_line(p, text, n);
 
-		if (r < 0)
-			return r;
+		r = feed_line(p, text, n);
 		text += n;
 		len -= n;
 	}
-	return 0;
+	return r;
 }
 
 size_t users_csv_end(struct users_csv *p)

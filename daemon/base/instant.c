@@ -53,6 +53,8 @@ static int parse_fraction(const char **text)
 	return ms;
 }
 
+#define LAST_WALL INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
+
 /* Whether text begins like `form`, where d is a digit and T a "T" or a blank: sscanf takes signs and blanks
  * as well. */
 static bool has_form(const char *text, const char *form)
@@ -89,6 +91,7 @@ int instant_parse(const char *text, int64_t *ret_wall)
 	struct tm tm = { 0 }, normal;
 	int year, month, ms, offset;
 	time_t seconds;
+	int64_t wall;
 
 	if (!has_form(text, "dddd-dd-ddTdd:dd:dd") ||
 	    sscanf(text, "%4d-%2d-%2d%*c%2d:%2d:%2d", &year, &month, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
@@ -106,7 +109,10 @@ int instant_parse(const char *text, int64_t *ret_wall)
 	ms = parse_fraction(&text);
 	if (parse_offset(text, &offset) < 0)
 		return -EINVAL;
-	*ret_wall = ((int64_t)seconds - (int64_t)offset * 60) * 1000 + ms;
+	wall = ((int64_t)seconds - (int64_t)offset * 60) * 1000 + ms;
+	if (wall < 0 || wall > LAST_WALL)
+		return -EINVAL;
+	*ret_wall = wall;
 	return 0;
 }
 

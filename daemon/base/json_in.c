@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "daemon/base/utf8.h"
+
 /* jansson recurses up to 2048 levels; that is stack that a peer may not choose. */
 static bool too_deep(const char *text, size_t len)
 {
@@ -44,6 +46,7 @@ int json_in_object(const char *text, size_t len, json_t **ret, char *err, size_t
 		if (json_error_code(&error) == json_error_out_of_memory)
 			return -ENOMEM;
 		snprintf(err, err_size, "not JSON: %s at byte %d", error.text, error.position);
+		utf8_repair(err); /* it quotes what may end in the middle of a character */
 		return -EBADMSG;
 	}
 	if (!json_is_object(value)) {

@@ -140,7 +140,7 @@ bool number_normalise(const struct numbers_config *config, const char *text, str
 	}
 	ret->is_name = false;
 	for (size_t i = 0; i < user.len; i++)
-		if (strchr(" \t-.()/", user.at[i]) == NULL)
+		if (!isspace((unsigned char)user.at[i]) && strchr("-.()/", user.at[i]) == NULL)
 			ret->text[n++] = user.at[i];
 	strip_outside(config, ret->text);
 	make_international(config, ret->text);

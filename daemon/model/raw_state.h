@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/base/utf8.h"
 #include "daemon/model/vocab.h"
 
 #define RAW_MAX_CALLS	   16	/* of one line; a switch offers fewer */
@@ -85,14 +86,5 @@ const char *raw_facts_check(const struct raw_facts *facts);
 
 /* Whether a source may say this status; the others are the aggregator's own. */
 bool raw_status_may_be_said(int status);
-
-/* Whether text of `len` bytes is UTF-8 (RFC 3629) without NUL. */
-bool utf8_is_valid(const char *text, size_t len);
-
-/* Make text UTF-8 in place: a byte that is none becomes '?'. For messages that quote what came from outside. */
-void utf8_repair(char *text);
-
-/* The number of bytes, at most `max`, after which UTF-8 text of `len` bytes may be cut. */
-size_t utf8_cut(const char *text, size_t len, size_t max);
 
 #endif

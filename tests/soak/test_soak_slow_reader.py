@@ -19,7 +19,7 @@ from presenced import BUSY, IDLE, Daemon, people, until  # noqa: E402
 SECONDS = int(os.environ.get("SOAK_SECONDS", "60"))
 RATE = 1000
 USERS = [f"u{n}" for n in range(500)]
-GROWTH_KIB = 4096
+GROWTH_KIB = 8192  # the rings of recent changes (2 x 4 MiB) are filled in the meantime
 
 
 def change(feed):
