@@ -36,14 +36,14 @@ struct daemon {
  * daemon must be freed in both cases. */
 int daemon_start(struct daemon *d, struct config *config, struct buf *errors);
 
-/* Read the configuration and the users again, in slices. `done` is called once, later or before this returns:
- * with ok, everything is as the files say (users follow in slices); else nothing has changed, and `errors`
- * has a sentence a line. The texts are borrowed for the call. */
+/* Read the configuration and the users again, in slices. `done` is called once, later or before this returns: with ok,
+ * everything is as the files say; else nothing has changed, and `errors` has a sentence a line. The texts are borrowed
+ * for the call. False: another reload is still under way, and `done` is not called. */
 struct reload_done {
 	void (*done)(void *arg, bool ok, const char *errors, const char *warnings);
 	void *arg;
 };
-void daemon_reload(struct daemon *d, struct reload_done done);
+bool daemon_reload(struct daemon *d, struct reload_done done);
 
 /* Who asked for the reload is gone: its `done` is not called. */
 void daemon_reload_forget(struct daemon *d, const void *arg);

@@ -93,7 +93,6 @@ static void apply_config(struct daemon *d)
 		log_error("console", "not_listening", LOG_TEXT("why", buf_text(&r->warnings)));
 	config_free(old);
 	log_info("daemon", "reloaded", LOG_TEXT("file", d->config->file));
-	tell(r, true);
 }
 
 static void apply_users(struct daemon *d)
@@ -103,6 +102,7 @@ static void apply_users(struct daemon *d)
 	if (users_file_apply(d->reload->users, SLICE_USERS, &summary))
 		return;
 	log_summary(&summary);
+	tell(d->reload, true);
 	reload_free(d);
 	service_ready(d->service);
 }
@@ -125,14 +125,12 @@ bool reload_run(struct daemon *d)
 	return d->reload != NULL;
 }
 
-void daemon_reload(struct daemon *d, struct reload_done done)
+bool daemon_reload(struct daemon *d, struct reload_done done)
 {
 	struct reload *r = d->reload != NULL ? NULL : calloc(1, sizeof *r);
 
-	if (r == NULL) {
-		done.done(done.arg, false, "another reload is still under way; try again in a moment\n", "");
-		return;
-	}
+	if (r == NULL)
+		return false;
 	service_reloading(d->service);
 	d->reload = r;
 	r->done = done;
@@ -141,6 +139,7 @@ void daemon_reload(struct daemon *d, struct reload_done done)
 	if (config_load(d->config->file, &r->config, &r->errors, &r->warnings) < 0 ||
 	    users_file_open(&r->users, r->config->users, d->directory, &r->errors) < 0)
 		refuse(d);
+	return true;
 }
 
 void daemon_reload_forget(struct daemon *d, const void *arg)

@@ -55,7 +55,8 @@ static void on_reload(void *arg, short what)
 	struct service *s = arg;
 
 	(void)what;
-	daemon_reload(s->daemon, (struct reload_done){ on_reloaded, s });
+	if (!daemon_reload(s->daemon, (struct reload_done){ on_reloaded, s }))
+		log_warning("daemon", "reload_refused", LOG_TEXT("why", "another reload is still under way"));
 }
 
 static void on_watchdog(void *arg, short what)

@@ -10,6 +10,8 @@
 #include <bsd/sys/queue.h>
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/event.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,6 +299,15 @@ static void welcome(struct connector *c, int fd)
 	write_soon(c);
 }
 
+/* A program that closes and comes back at once may be accepted before its end was read. */
+static void read_out_if_gone(struct connector *c)
+{
+	struct pollfd p = { .fd = c->fd };
+
+	while (c->fd >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0)
+		on_readable(c, EV_READ);
+}
+
 static void on_connection(void *arg, short what)
 {
 	static const char busy[] = "{\"error\":\"another program feeds this source\",\"line\":0}\n";
@@ -306,6 +317,7 @@ static void on_connection(void *arg, short what)
 	(void)what;
 	if (fd < 0)
 		return;
+	read_out_if_gone(c);
 	if (c->fd < 0) {
 		welcome(c, fd);
 		return;

@@ -118,10 +118,18 @@ static void on_reloaded(void *arg, bool ok, const char *errors, const char *warn
 
 static void config_reload(struct request *rq)
 {
-	struct pending *p = request_defer(rq, cancel_reload, NULL);
+	struct daemon *d = rq->connection->daemon;
+	struct pending *p;
 
-	if (p != NULL)
-		daemon_reload(rq->connection->daemon, (struct reload_done){ on_reloaded, p });
+	if (d->reload != NULL) {
+		request_fail(rq, RPC_NOT_NOW, "retry_after", "1", "Another reload is still under way.");
+		return;
+	}
+	p = request_defer(rq, cancel_reload, NULL);
+	if (p != NULL && !daemon_reload(d, (struct reload_done){ on_reloaded, p })) {
+		request_fail(&p->request, RPC_INTERNAL, NULL, NULL, "No memory.");
+		request_answer(p);
+	}
 }
 
 static void log_level(struct request *rq)

@@ -313,6 +313,11 @@ static bool batch_write(struct subscription *s, struct batch *b)
 		end += b->entries[i].len;
 		s->cursor = b->entries[i].seq;
 	}
+	if (!all && end == sent &&
+	    i < b->entry_count) { /* full between two lines: the next one waits in `out`, which wakes us */
+		end += b->entries[i].len;
+		s->cursor = b->entries[i++].seq;
+	}
 	console_counters(s->connection->console)->delivered += i;
 	if (end > sent)
 		keep_rest(s, b, end, sent);
@@ -468,8 +473,10 @@ bool subscription_run(struct subscription *s)
 		return false;
 	while (r == STEP_ON && t.looked_at++ < RUN_ENTRIES && !s->connection->closed)
 		r = step(s, &t);
-	if (s->connection->closed || !batch_write(s, &t.batch) || !out_is_empty(s))
-		return false;
+	if (!s->connection->closed && !batch_write(s, &t.batch))
+		r = STEP_FULL;
+	if (s->connection->closed || !out_is_empty(s))
+		return false; /* what waits in `out` brings us back */
 	s->caught_up = r == STEP_END;
-	return r == STEP_ON;
+	return r != STEP_END;
 }
