@@ -152,8 +152,10 @@ static json_t *await(struct client *c)
 
 static json_t *exchange(struct client *c, const char *method, json_t *params)
 {
-	json_t *response = send_request(c, method, params) < 0 ? NULL : await(c);
+	json_t *response;
 
+	(void)send_request(c, method, params); /* if it does not go, what was said before tells why */
+	response = await(c);
 	if (response == NULL)
 		fprintf(stderr, "presencectl: presenced has ended the connection, or does not answer.\n");
 	return response;

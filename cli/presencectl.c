@@ -1,6 +1,7 @@
 /* presencectl.c: the command line of presencectl: options, and the table of commands.
  * SPDX-License-Identifier: MIT */
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,7 @@ int main(int argc, char **argv)
 	struct ctl ctl = { .socket = socket != NULL && *socket != '\0' ? socket : DEFAULT_SOCKET };
 
 	setlocale(LC_CTYPE, "");
+	signal(SIGPIPE, SIG_IGN); /* a daemon that turns us away has said why before */
 	if (take_flag(&argc, argv, "-h") || take_flag(&argc, argv, "--help"))
 		return cmd_help(&ctl, 1, argv);
 	if (take_flag(&argc, argv, "-V") || take_flag(&argc, argv, "--version")) {

@@ -26,9 +26,10 @@
 #include "daemon/loop.h"
 #include "daemon/model/raw_json.h"
 
-#define LINE_MAX_BYTES (64 * 1024)
-#define OUT_HIGH_BYTES (64 * 1024) /* more is not written ahead to a program that reads slowly */
-#define BOTH_DOMAINS   (1u << DOMAIN_RICH | 1u << DOMAIN_TELEPHONY)
+#define RETRY_ACCEPT_MS 1000
+#define LINE_MAX_BYTES	(64 * 1024)
+#define OUT_HIGH_BYTES	(64 * 1024) /* more is not written ahead to a program that reads slowly */
+#define BOTH_DOMAINS	(1u << DOMAIN_RICH | 1u << DOMAIN_TELEPHONY)
 
 /* One address, watched in one domain or in both. */
 struct feed_watch {
@@ -47,7 +48,7 @@ struct connector {
 	const struct feed_settings *settings;
 	struct loop *loop;
 	int listen_fd, fd; /* fd -1: nobody is connected */
-	struct loop_event *accept_event, *read_event, *write_event, *first_event;
+	struct loop_event *accept_event, *retry_event, *read_event, *write_event, *first_event;
 	struct lines lines;
 	struct evbuffer *out;
 	struct hashtab watches;
@@ -315,6 +316,10 @@ static void on_connection(void *arg, short what)
 	int fd = unix_socket_accept(c->listen_fd);
 
 	(void)what;
+	if (fd < 0 && fd != -EAGAIN && fd != -ECONNABORTED) {
+		loop_event_disarm(c->accept_event); /* no descriptor is left: it would wake us again and again */
+		loop_event_arm_in(c->retry_event, RETRY_ACCEPT_MS);
+	}
 	if (fd < 0)
 		return;
 	read_out_if_gone(c);
@@ -326,6 +331,12 @@ static void on_connection(void *arg, short what)
 		/* it has gone already */
 	}
 	close(fd);
+}
+
+static void on_accept_retry(void *arg, short what)
+{
+	(void)what;
+	loop_event_arm(((struct connector *)arg)->accept_event);
 }
 
 static void on_started(void *arg, short what)
@@ -350,6 +361,7 @@ static void stop(struct connector *c)
 		return;
 	drop_connection(c);
 	loop_event_free(c->accept_event);
+	loop_event_free(c->retry_event);
 	loop_event_free(c->first_event);
 	unix_socket_close(c->listen_fd, c->settings->socket);
 	while ((link = hashtab_next(&c->watches, NULL)) != NULL)
@@ -381,8 +393,9 @@ static int start(
 		return r;
 	}
 	c->accept_event = loop_event_new(loop, "feed-accept", c->listen_fd, EV_READ | EV_PERSIST, on_connection, c);
+	c->retry_event = loop_event_new(loop, "feed-accept-retry", -1, 0, on_accept_retry, c);
 	c->first_event = loop_event_new(loop, "feed-start", -1, 0, on_started, c);
-	if (c->accept_event == NULL || c->first_event == NULL) {
+	if (c->accept_event == NULL || c->retry_event == NULL || c->first_event == NULL) {
 		stop(c);
 		return -ENOMEM;
 	}

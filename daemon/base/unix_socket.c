@@ -21,14 +21,14 @@ static int address_of(const char *path, struct sockaddr_un *ret)
 	return 0;
 }
 
-int unix_socket_connect(const char *path)
+static int connect_to(const char *path, int flags)
 {
 	struct sockaddr_un address;
 	int fd, r = address_of(path, &address);
 
 	if (r < 0)
 		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
@@ -39,23 +39,34 @@ int unix_socket_connect(const char *path)
 	return fd;
 }
 
+int unix_socket_connect(const char *path)
+{
+	return connect_to(path, 0);
+}
+
+/* Whether somebody listens there, without waiting for it: -EAGAIN is one whose queue is full. 0 or 1, or -errno. */
+static int is_in_use(const char *path)
+{
+	int fd = connect_to(path, SOCK_NONBLOCK);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || fd == -EAGAIN ? 1 : fd == -ECONNREFUSED ? 0 : fd;
+}
+
 /* A socket file that nobody listens at is removed; anything else stays. */
 static int remove_leftover(const char *path)
 {
 	struct stat st;
-	int fd;
+	int used;
 
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
-	fd = unix_socket_connect(path);
-	if (fd >= 0) {
-		close(fd);
-		return -EADDRINUSE;
-	}
-	if (fd != -ECONNREFUSED)
-		return fd;
+	used = is_in_use(path);
+	if (used != 0)
+		return used > 0 ? -EADDRINUSE : used;
 	return unlink(path) < 0 ? -errno : 0;
 }
 
@@ -127,14 +138,9 @@ void unix_socket_close(int fd, const char *path)
 	if (fd < 0)
 		return;
 	close(fd);
-	if (lstat(path, &file) == 0 && S_ISSOCK(file.st_mode)) {
-		int other = unix_socket_connect(path); /* somebody else may have taken the place */
-
-		if (other >= 0)
-			close(other);
-		else
-			unlink(path);
-	}
+	/* somebody else may have taken the place */
+	if (lstat(path, &file) == 0 && S_ISSOCK(file.st_mode) && is_in_use(path) == 0)
+		unlink(path);
 }
 
 int unix_socket_accept(int fd)

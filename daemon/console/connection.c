@@ -126,15 +126,23 @@ static void pause_if_full(struct connection *c)
 	}
 }
 
+void connection_break(struct connection *c)
+{
+	if (c->closed || c->broken)
+		return;
+	c->broken = true;
+	loop_event_arm_in(c->again_event, 0);
+}
+
 void connection_flush(struct connection *c)
 {
 	int n;
 
-	if (c->closed || connection_unsent(c) == 0)
+	if (c->closed || c->broken || connection_unsent(c) == 0)
 		return;
 	n = evbuffer_write(c->out, c->fd);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		connection_close(c, NULL);
+		connection_break(c);
 		return;
 	}
 	if (connection_unsent(c) > 0 && (!c->blocked || n > 0))
@@ -162,9 +170,9 @@ static void on_writable(void *arg, short what)
 	c->blocked = false;
 	connection_flush(c);
 	close_if_served(c);
-	if (c->closed || c->blocked)
+	if (c->closed || c->broken || c->blocked)
 		return;
-	if (c->subscription != NULL)
+	if (c->subscription != NULL && !subscription_is_caught_up(c->subscription))
 		reader_queue(subscription_reader(c->subscription), 0);
 }
 
@@ -183,7 +191,7 @@ static void handle_lines(struct connection *c)
 	size_t len;
 
 	for (int i = 0; i < REQUESTS_PER_TURN; i++) {
-		if (c->closed || c->paused || must_wait(c))
+		if (c->closed || c->broken || c->paused || must_wait(c))
 			return;
 		r = lines_next(&c->lines, &text, &len);
 		if (r == LINES_NONE)
@@ -214,7 +222,7 @@ static bool is_gone(const struct connection *c)
 /* A console that sends no more is closed when it has all that it asked for. */
 static void close_if_served(struct connection *c)
 {
-	if (c->closed || !c->ended)
+	if (c->closed || c->broken || !c->ended)
 		return;
 	if (is_gone(c) || (!must_wait(c) && connection_unsent(c) == 0 && !lines_pending(&c->lines)))
 		connection_close(c, NULL);
@@ -248,6 +256,10 @@ static void on_readable(void *arg, short what)
 static void on_again(void *arg, short what)
 {
 	(void)what;
+	if (((struct connection *)arg)->broken) {
+		connection_close(arg, NULL);
+		return;
+	}
 	handle_lines(arg);
 	close_if_served(arg);
 }

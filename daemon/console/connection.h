@@ -15,6 +15,7 @@
 #include "daemon/daemon.h"
 
 struct connection;
+struct listener;
 struct subscription;
 struct pending;
 
@@ -40,6 +41,7 @@ struct connection {
 	LIST_ENTRY(connection) link;
 	struct daemon *daemon;
 	struct console *console;
+	struct listener *listener; /* where it was accepted; NULL: that socket is gone */
 	int fd;
 	struct unix_peer peer;
 	unsigned permissions; /* 1u << PERMISSION_... */
@@ -51,6 +53,7 @@ struct connection {
 	struct event_cursors events;
 	struct recorder_state recorder;
 	bool closed, paused;
+	bool broken;  /* writing has failed: it is closed by an event of its own, not under a caller */
 	bool blocked; /* waits for the socket to take more */
 	bool ended;   /* the console sends no more; it still gets what it has asked for */
 };
@@ -62,6 +65,9 @@ struct connection *connection_new(
 /* Close it, after a last line with the reason (NULL: none, the peer is gone). It is freed at the end of the
  * turn. */
 void connection_close(struct connection *c, const char *reason);
+
+/* The other end is gone: close it soon, but not now. */
+void connection_break(struct connection *c);
 
 /* Queue a whole line (with its LF) and send what goes. */
 void connection_send(struct connection *c, const char *line, size_t len);

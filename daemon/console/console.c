@@ -30,7 +30,10 @@ struct listener {
 	struct console *console;
 	struct config_console config; /* shallow copy of the daemon's configuration; replaced by reload */
 	int fd;
-	struct loop_event *event;
+	struct loop_event *event, *retry;
+	uid_t *uids; /* of config.peer_uids, as numbers: no name is looked up while the loop runs */
+	gid_t *gids;
+	size_t uid_count, gid_count;
 	bool kept; /* by the reload that runs */
 };
 
@@ -42,6 +45,7 @@ struct console {
 	struct ring rings[PRESENCE_VARIANTS];
 	struct console_counters counters;
 	uint64_t users_seen, sources_seen; /* events up to here were handed to who follows them */
+	bool events_behind;		   /* somebody who follows them has not got all */
 	bool settled;			   /* presence.get may be waiting for this */
 };
 
@@ -65,46 +69,67 @@ struct console *console_new(struct daemon *d)
 
 /* --- permissions --------------------------------------------------------------------------------- */
 
-static bool names_uid(const char *text, uid_t uid)
+static bool number_of(const char *text, unsigned long *ret)
 {
-	const struct passwd *pw = getpwnam(text);
 	char *end;
-	unsigned long number = strtoul(text, &end, 10);
 
-	return pw != NULL ? pw->pw_uid == uid : *end == '\0' && number == uid;
+	*ret = strtoul(text, &end, 10);
+	return *text != '\0' && *end == '\0';
 }
 
-static bool names_gid(const char *text, const gid_t *gids, size_t count)
+/* Names to numbers; one that nobody has is left out, and said. */
+static int resolve_peers(struct listener *l)
 {
-	const struct group *gr = getgrnam(text);
-	char *end;
-	unsigned long number = strtoul(text, &end, 10);
-	gid_t gid = gr != NULL ? gr->gr_gid : (gid_t)number;
+	const struct option_list *uids = &l->config.peer_uids, *gids = &l->config.peer_gids;
+	unsigned long number;
 
-	if (gr == NULL && *end != '\0')
-		return false;
-	for (size_t i = 0; i < count; i++)
-		if (gids[i] == gid)
+	l->uids = calloc(uids->count + 1, sizeof *l->uids);
+	l->gids = calloc(gids->count + 1, sizeof *l->gids);
+	if (l->uids == NULL || l->gids == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < uids->count; i++) {
+		const struct passwd *pw = getpwnam(uids->items[i]);
+
+		if (pw != NULL || number_of(uids->items[i], &number))
+			l->uids[l->uid_count++] = pw != NULL ? pw->pw_uid : (uid_t)number;
+		else
+			log_warning("console", "unknown_account", LOG_TEXT("name", uids->items[i]));
+	}
+	for (size_t i = 0; i < gids->count; i++) {
+		const struct group *gr = getgrnam(gids->items[i]);
+
+		if (gr != NULL || number_of(gids->items[i], &number))
+			l->gids[l->gid_count++] = gr != NULL ? gr->gr_gid : (gid_t)number;
+		else
+			log_warning("console", "unknown_group", LOG_TEXT("name", gids->items[i]));
+	}
+	return 0;
+}
+
+static bool has_gid(const struct listener *l, gid_t gid)
+{
+	for (size_t i = 0; i < l->gid_count; i++)
+		if (l->gids[i] == gid)
 			return true;
 	return false;
 }
 
-static bool is_admitted(const struct config_console *config, int fd, const struct unix_peer *peer)
+static bool is_admitted(const struct listener *l, int fd, const struct unix_peer *peer)
 {
-	gid_t gids[MAX_PEER_GROUPS + 1];
-	socklen_t len = MAX_PEER_GROUPS * sizeof *gids;
-	size_t count = 0;
+	gid_t gids[MAX_PEER_GROUPS];
+	socklen_t len = sizeof gids;
 
-	if (config->peer_uids.count == 0 && config->peer_gids.count == 0)
+	if (l->config.peer_uids.count == 0 && l->config.peer_gids.count == 0)
 		return true;
-	for (size_t i = 0; i < config->peer_uids.count; i++)
-		if (names_uid(config->peer_uids.items[i], peer->uid))
+	for (size_t i = 0; i < l->uid_count; i++)
+		if (l->uids[i] == peer->uid)
 			return true;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, gids, &len) == 0)
-		count = len / sizeof *gids;
-	gids[count++] = peer->gid;
-	for (size_t i = 0; i < config->peer_gids.count; i++)
-		if (names_gid(config->peer_gids.items[i], gids, count))
+	if (has_gid(l, peer->gid))
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, gids, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof *gids; i++)
+		if (has_gid(l, gids[i]))
 			return true;
 	return false;
 }
@@ -146,7 +171,7 @@ static void welcome(struct listener *l, int fd)
 	unsigned permissions = administrator ? (1u << PERMISSION_COUNT) - 1 : (unsigned)l->config.permissions;
 	struct connection *connection;
 
-	if (!administrator && !is_admitted(&l->config, fd, &peer)) {
+	if (!administrator && !is_admitted(l, fd, &peer)) {
 		turn_away(fd, "\"code\":-32001,\"message\":\"This account is not among the peers of this socket.\"");
 		log_warning("console", "refused", LOG_NUMBER("uid", peer.uid), LOG_NUMBER("pid", peer.pid),
 		    LOG_TEXT("socket", l->config.socket), LOG_TEXT("why", "not among its peers"));
@@ -164,6 +189,7 @@ static void welcome(struct listener *l, int fd)
 	connection = connection_new(c->daemon, c, fd, peer, permissions);
 	if (connection == NULL)
 		return;
+	connection->listener = l;
 	LIST_INSERT_HEAD(&c->connections, connection, link);
 	c->connection_count++;
 	log_debug("console", "connected", LOG_NUMBER("pid", peer.pid), LOG_NUMBER("uid", peer.uid));
@@ -186,52 +212,76 @@ static void on_connection(void *arg, short what)
 			log_warning("console", "cannot_accept", LOG_TEXT("socket", l->config.socket),
 			    LOG_TEXT("why", strerror(-fd)));
 			loop_event_disarm(l->event); /* it would wake us again and again */
-			loop_event_arm_in(l->event, RETRY_ACCEPT_MS);
+			loop_event_arm_in(l->retry, RETRY_ACCEPT_MS);
 		}
 		return;
 	}
+}
+
+static void on_accept_retry(void *arg, short what)
+{
+	(void)what;
+	loop_event_arm(((struct listener *)arg)->event);
 }
 
 /* --- sockets ------------------------------------------------------------------------------------- */
 
 static void listener_free(struct listener *l)
 {
-	LIST_REMOVE(l, link);
 	loop_event_free(l->event);
+	loop_event_free(l->retry);
 	unix_socket_close(l->fd, l->config.socket);
 	free(l->config.socket);
+	free(l->uids);
+	free(l->gids);
 	free(l);
+}
+
+/* Who came in by it has what it gave: permissions that may be gone now. Administrators have theirs from elsewhere. */
+static void listener_close(struct listener *l)
+{
+	struct connection *connection, *next;
+
+	for (connection = LIST_FIRST(&l->console->connections); connection != NULL; connection = next) {
+		next = LIST_NEXT(connection, link);
+		if (connection->listener != l)
+			continue;
+		connection->listener = NULL;
+		if (!is_administrator(&connection->peer))
+			connection_close(connection, "this socket is configured differently now; connect again");
+	}
+	LIST_REMOVE(l, link);
+	listener_free(l);
 }
 
 static int listener_open(struct console *c, const struct config_console *config, struct buf *errors)
 {
 	struct listener *l = calloc(1, sizeof *l);
-	char why[512];
+	char why[512] = "no memory";
+	int r = -ENOMEM;
 
 	if (l == NULL)
 		return -ENOMEM;
-	l->console = c;
-	l->config = *config;
+	*l = (struct listener){ .console = c, .config = *config, .fd = -1, .kept = true };
 	l->config.socket = strdup(config->socket);
-	l->fd = unix_socket_listen(config->socket, config->group, config->mode, why, sizeof why);
-	if (l->fd < 0) {
-		int r = l->fd;
-
-		buf_printf(errors, "%s\n", why);
-		free(l->config.socket);
-		free(l);
-		return r;
-	}
+	if (l->config.socket == NULL || resolve_peers(l) < 0)
+		goto fail;
+	r = l->fd = unix_socket_listen(config->socket, config->group, config->mode, why, sizeof why);
+	if (r < 0)
+		goto fail;
+	r = -ENOMEM;
 	l->event = loop_event_new(c->daemon->loop, "console-accept", l->fd, EV_READ, on_connection, l);
-	l->kept = true;
+	l->retry = loop_event_new(c->daemon->loop, "console-accept-retry", -1, 0, on_accept_retry, l);
+	if (l->event == NULL || l->retry == NULL)
+		goto fail;
 	LIST_INSERT_HEAD(&c->listeners, l, link);
-	if (l->event == NULL) {
-		listener_free(l);
-		return -ENOMEM;
-	}
 	loop_event_arm(l->event);
 	log_info("console", "listening", LOG_TEXT("socket", config->socket));
 	return 0;
+fail:
+	buf_printf(errors, "%s\n", why);
+	listener_free(l);
+	return r;
 }
 
 /* The listener of this socket takes the new configuration over, if the file itself stays as it is. */
@@ -265,7 +315,7 @@ int console_apply(struct console *c, const struct config *config, struct buf *er
 	for (l = LIST_FIRST(&c->listeners); l != NULL; l = next) {
 		next = LIST_NEXT(l, link);
 		if (!l->kept)
-			listener_free(l);
+			listener_close(l);
 	}
 	for (size_t i = 0; i < config->console_count; i++) {
 		int r = kept[i] ? 0 : listener_open(c, &config->consoles[i], errors);
@@ -288,7 +338,7 @@ void console_free(struct console *c)
 	console_goodbye(c);
 	while (!LIST_EMPTY(&c->listeners))
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it leaves the list */
-		listener_free(LIST_FIRST(&c->listeners));
+		listener_close(LIST_FIRST(&c->listeners));
 	for (int i = 0; i < PRESENCE_VARIANTS; i++)
 		ring_done(&c->rings[i]);
 	free(c);
@@ -318,18 +368,26 @@ static bool run_readers(struct console *c)
 	return interest_first(c->daemon->interest) != NULL;
 }
 
+/* Sets events_behind while somebody has not got all. True: somebody could get more at once. */
 static bool run_events(struct console *c)
 {
 	struct connection *connection, *next;
-	bool more = false;
+	bool more = false, behind = false;
 
 	for (connection = LIST_FIRST(&c->connections); connection != NULL; connection = next) {
+		bool rest = true;
+
 		next = LIST_NEXT(connection, link);
-		if ((connection->events.users || connection->events.sources) && !connection->blocked) {
-			more = events_run(connection) || more;
+		if (!connection->events.users && !connection->events.sources)
+			continue;
+		if (!connection->blocked) {
+			rest = events_run(connection);
 			connection_flush(connection);
+			more = more || (rest && !connection->blocked && !connection->broken);
 		}
+		behind = behind || rest;
 	}
+	c->events_behind = behind;
 	return more;
 }
 
@@ -365,8 +423,8 @@ bool console_turn(void *arg)
 
 	more = run_snapshots(c) || more;
 
-	if (there_are_events(c) && run_events(c))
-		c->users_seen = 0; /* somebody did not get all: look again */
+	if (there_are_events(c) || c->events_behind)
+		more = run_events(c) || more;
 	if (c->settled) {
 		struct connection *connection, *next;
 

@@ -11,6 +11,8 @@
 #include "daemon/base/jsonw.h"
 #include "daemon/model/raw_state.h"
 
+#define ID_MAX_BYTES 1024 /* it is sent back with every answer */
+
 /* --- answers ------------------------------------------------------------------------------------- */
 
 static void begin_answer(struct buf *b, const char *id)
@@ -306,6 +308,8 @@ static bool read_id(const json_t *object, char **ret)
 		return true;
 	if (!json_is_null(id) && !json_is_integer(id) && !json_is_string(id) && !json_is_real(id))
 		return false;
+	if (json_string_length(id) > ID_MAX_BYTES)
+		return false;
 	*ret = json_dumps(id, JSON_ENCODE_ANY | JSON_COMPACT);
 	return *ret != NULL;
 }
@@ -325,7 +329,8 @@ static void handle_object(struct connection *c, json_t *object)
 	json_t *params = json_object_get(object, "params");
 
 	if (!read_id(object, &rq.id)) {
-		send_error(c, "null", RPC_REQUEST, "The id of a request is a number, a text or null.", NULL, NULL);
+		send_error(c, "null", RPC_REQUEST,
+		    "The id of a request is a number, a text of at most 1024 bytes, or null.", NULL, NULL);
 		return;
 	}
 	if (!is_request(object)) {

@@ -83,6 +83,11 @@ bool subscription_is_syncing(const struct subscription *s)
 	return s->syncing;
 }
 
+bool subscription_is_caught_up(const struct subscription *s)
+{
+	return s->caught_up;
+}
+
 static struct changelog *log_of(const struct subscription *s)
 {
 	return aggregator_log(s->connection->daemon->aggregator);
@@ -116,12 +121,21 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* A set that replaces another may owe removals that the old one was not told yet; only a walk finds them. */
+static bool must_tell_removals(const struct subscription *s)
+{
+	const struct changelog_tombstone *newest = changelog_tombstone_before(log_of(s), NULL);
+
+	return s->old != NULL && newest != NULL && newest->seq > s->old->cursor;
+}
+
 /* A synchronisation of few users out of many: their numbers, sorted, instead of a walk through everybody's. */
 static void make_plan(struct subscription *s)
 {
 	size_t kept = 0;
 
-	if (s->resumed || s->reader.all || reader_size(&s->reader) * 8 > changelog_distance(log_of(s), s->cursor))
+	if (s->resumed || s->reader.all || must_tell_removals(s) ||
+	    reader_size(&s->reader) * 8 > changelog_distance(log_of(s), s->cursor))
 		return;
 	reader_each(&s->reader, plan_user, s);
 	if (s->plan_count > 1)
@@ -306,7 +320,7 @@ static bool batch_write(struct subscription *s, struct batch *b)
 	bool all = sent == b->bytes;
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		connection_close(s->connection, NULL);
+		connection_break(s->connection);
 		return false;
 	}
 	for (; i < b->entry_count && end < sent; i++) {
@@ -388,7 +402,7 @@ enum step { STEP_ON, STEP_FULL, STEP_END };
 static bool out_is_empty(struct subscription *s)
 {
 	connection_flush(s->connection);
-	return !s->connection->closed && connection_unsent(s->connection) == 0;
+	return !s->connection->closed && !s->connection->broken && connection_unsent(s->connection) == 0;
 }
 
 static enum step step_alone(struct subscription *s, struct turn *t, const struct changelog_entry *e)
@@ -453,7 +467,10 @@ static enum step step(struct subscription *s, struct turn *t)
 /* A reader that is behind removals which are no longer remembered can't be told the truth any more. */
 static bool too_late(struct subscription *s)
 {
-	return (s->resumed || !s->syncing) && s->cursor < changelog_forgotten(log_of(s));
+	bool fresh = s->syncing && !s->resumed; /* it needs no removal from before it was made */
+	uint64_t needed = fresh && s->begun_at > s->cursor ? s->begun_at : s->cursor;
+
+	return needed < changelog_forgotten(log_of(s));
 }
 
 bool subscription_run(struct subscription *s)

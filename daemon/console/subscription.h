@@ -19,6 +19,9 @@ uint64_t subscription_start(struct subscription *s, bool resumed, uint64_t since
 /* Whether its synchronisation still runs. */
 bool subscription_is_syncing(const struct subscription *s);
 
+/* Whether everything there was has been sent. */
+bool subscription_is_caught_up(const struct subscription *s);
+
 /* Send what there is, as far as the socket takes it. True: there is more to do now; false: done, or the
  * socket is full (subscription_run() is to be called when it is writable again). */
 bool subscription_run(struct subscription *s);

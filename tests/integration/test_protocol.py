@@ -335,3 +335,47 @@ def test_every_schema_is_used_by_these_tests():
     names = {name for name in validate.schema_files() if name.endswith(".result.json")}
 
     assert names == {f"{method}.result.json" for method in __import__("test_permissions").METHODS}
+
+
+def test_id_that_is_too_long_is_refused_and_the_next_answer_stands_alone(start):
+    console = start(users=people("alice")).console()
+    console.send_bytes(json.dumps({"jsonrpc": "2.0", "id": "x" * 5000, "method": "server.info"}).encode() + b"\n")
+
+    refused = console.next_message()
+    assert refused["id"] is None and refused["error"]["code"] == -32600
+    assert console.call("server.info")["name"] == "presenced"
+
+
+def test_console_that_leaves_while_a_bad_configuration_is_read_harms_nobody(start):
+    daemon = start(users=people("alice"))
+    daemon.file.write_text("nonsense: [")
+    for _ in range(20):
+        console = daemon.console()
+        console.request("config.reload")
+        console.close()
+
+    assert daemon.console().call("users.list")["users"]
+
+
+def test_recorder_that_leaves_while_it_waits_for_users_harms_nobody(start):
+    daemon = start({"monitoring": {"linger": "1s"}}, users=people(*[f"u{i}" for i in range(200)]))
+    for _ in range(10):
+        console = daemon.console(checked=0)
+        console.call("raw.subscribe", on=True)
+        console.request("presence.get", users=[f"u{i}" for i in range(200)], wait=5000)
+        console.close()
+
+    assert daemon.console().call("users.list")["users"]
+
+
+def test_follower_of_events_that_reads_late_is_told_of_everybody(start):
+    ids = [f"u{i}" for i in range(5000)]
+    daemon = start(users=people(*ids))
+    late = daemon.console(checked=0)
+    late.call("events.subscribe", topics=["users"])
+
+    daemon.reload(users=people(*ids, groups="g" * 300))
+
+    told = set()
+    while told != set(ids):
+        told.add(late.notification("users.changed")["user"])

@@ -204,3 +204,22 @@ def test_console_that_is_behind_more_removals_than_are_remembered_begins_anew(st
     again = daemon.console(checked=0.001)
     assert again.subscribe(all=True, demand=False, since=since)["resumed"] is False
     assert set(again.table) == {"alice", "bob"}
+
+
+def test_removal_before_a_replacement_is_not_lost_though_the_console_was_not_reading(start):
+    """The set is small beside the directory, so that the synchronisation does not walk the whole log."""
+    crowd = users(**{f"u{i}": "" for i in range(500)})
+    daemon = start(users=users(x1="g", x2="g") + crowd)
+    console = daemon.console(checked=0)
+    console.subscribe(groups=["g"], demand=False)
+    ids = [f"u{i}" for i in range(500)]
+    asked = [console.request("presence.get", users=ids) for _ in range(3)]  # the socket is full, the daemon still reads
+
+    daemon.reload(users=users(x1="g") + crowd)
+    asked.append(console.request("presence.subscribe", groups=["g"], demand=False))
+    console.synced = False
+    for request in asked:
+        console.answer(request)
+    console.wait(lambda: console.synced, "presence.synced")
+
+    assert set(console.table) == {"x1"}
