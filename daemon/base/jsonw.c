@@ -69,12 +69,6 @@ void jsonw_int(struct buf *b, const char *key, int64_t value)
 	buf_put(b, text, (size_t)n);
 }
 
-void jsonw_double(struct buf *b, const char *key, double value)
-{
-	jsonw_key(b, key);
-	buf_printf(b, "%.3f", value);
-}
-
 /* The escape of c, or NULL if it stands for itself (RFC 8259 section 7). */
 static const char *escape(unsigned char c, char *scratch)
 {

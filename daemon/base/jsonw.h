@@ -24,7 +24,6 @@ void jsonw_list_end(struct buf *b);
 void jsonw_null(struct buf *b, const char *key);
 void jsonw_bool(struct buf *b, const char *key, bool value);
 void jsonw_int(struct buf *b, const char *key, int64_t value);
-void jsonw_double(struct buf *b, const char *key, double value);   /* three decimals */
 void jsonw_text(struct buf *b, const char *key, const char *text); /* NULL text: null */
 void jsonw_text_len(struct buf *b, const char *key, const char *text, size_t len);
 void jsonw_time(struct buf *b, const char *key, int64_t wall_ms); /* RFC 3339 */

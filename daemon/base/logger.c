@@ -40,11 +40,6 @@ int logger_level_find(const char *name)
 	return -1;
 }
 
-const char *logger_level_name(enum log_level level)
-{
-	return levels[level].name;
-}
-
 int logger_set_level(const char *subsystem, enum log_level level)
 {
 	size_t i = 0;

@@ -48,6 +48,5 @@ int logger_set_level(const char *subsystem, enum log_level level);
 
 /* error, warning, info, debug -> level, or -1. */
 int logger_level_find(const char *name);
-const char *logger_level_name(enum log_level level);
 
 #endif

@@ -198,9 +198,8 @@ static void handle_lines(struct connection *c)
 			return;
 		if (r == LINES_TOO_LONG) {
 			static const char answer[] =
-			    "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32003,\"message\":\"The "
-			    "line is "
-			    "longer than 1 MiB.\",\"data\":{\"limit\":\"1048576\"}}}\n";
+			    "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32003,"
+			    "\"message\":\"The line is longer than 1 MiB.\",\"data\":{\"limit\":\"1048576\"}}}\n";
 
 			connection_send(c, answer, sizeof answer - 1);
 			connection_close(c, "a line was longer than 1 MiB");

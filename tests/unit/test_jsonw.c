@@ -26,7 +26,6 @@ static void commas_stand_where_they_belong(void **state)
 	jsonw_list_end(&b);
 	jsonw_bool(&b, "no", false);
 	jsonw_text(&b, "null", NULL);
-	jsonw_double(&b, "pi", 3.14159);
 	jsonw_time(&b, "at", 1795176000123);
 	jsonw_int(&b, "least", INT64_MIN);
 	jsonw_text_len(&b, "part", "abcdef", 3);
@@ -35,7 +34,7 @@ static void commas_stand_where_they_belong(void **state)
 	jsonw_object(&b, NULL); /* the next line has no comma before it */
 	jsonw_object_end(&b);
 	assert_string_equal(buf_text(&b),
-	    "{\"empty\":{},\"list\":[1,null,true,\"a:\",\"[\",[]],\"no\":false,\"null\":null,\"pi\":3.142,"
+	    "{\"empty\":{},\"list\":[1,null,true,\"a:\",\"[\",[]],\"no\":false,\"null\":null,"
 	    "\"at\":\"2026-11-20T12:00:00.123Z\",\"least\":-9223372036854775808,\"part\":\"abc\"}\n{}");
 	buf_done(&b);
 }
