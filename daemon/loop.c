@@ -107,17 +107,30 @@ static void measured(struct loop *l, const char *name, int64_t began)
 	log_debug("loop", "stall", LOG_TEXT("in", name), LOG_NUMBER("microseconds", took));
 }
 
+struct event_base *loop_base(struct loop *l)
+{
+	return l->base;
+}
+
+struct loop_span loop_enter(struct loop *l, const char *name)
+{
+	l->now = instant_now();
+	return (struct loop_span){ .loop = l, .name = name, .began = microseconds() };
+}
+
+void loop_leave(struct loop_span span)
+{
+	measured(span.loop, span.name, span.began);
+}
+
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop_event *e = arg;
-	struct loop *l = e->loop;
-	const char *name = e->name;
-	int64_t began = microseconds();
+	struct loop_span span = loop_enter(e->loop, e->name);
 
 	(void)fd;
-	l->now = instant_now();
 	e->callback(e->arg, what); /* may free e */
-	measured(l, name, began);
+	loop_leave(span);
 }
 
 static bool run_hooks(struct loop *l)
@@ -125,11 +138,10 @@ static bool run_hooks(struct loop *l)
 	bool more = false;
 
 	for (size_t i = 0; i < l->hook_count; i++) {
-		int64_t began = microseconds();
+		struct loop_span span = loop_enter(l, l->hooks[i].name);
 
-		l->now = instant_now();
 		more = l->hooks[i].hook(l->hooks[i].arg) || more;
-		measured(l, l->hooks[i].name, began);
+		loop_leave(span);
 	}
 	return more;
 }

@@ -37,6 +37,17 @@ void loop_event_arm(struct loop_event *e);		  /* wait for the descriptor */
 void loop_event_arm_in(struct loop_event *e, int64_t ms); /* and at most so long; a timer: in so long */
 void loop_event_disarm(struct loop_event *e);
 
+/* For libevent's own objects (bufferevents): their base, and what their callbacks stand between, so that they are
+ * measured and have the time like those of a loop_event. */
+struct loop_span {
+	struct loop *loop;
+	const char *name;
+	int64_t began;
+};
+struct event_base *loop_base(struct loop *l);
+struct loop_span loop_enter(struct loop *l, const char *name);
+void loop_leave(struct loop_span span);
+
 /* A hook at the end of each turn, in the order of addition. It returns whether it has more to do. */
 int loop_add_hook(struct loop *l, const char *name, bool (*hook)(void *arg), void *arg);
 
