@@ -12,10 +12,10 @@ VERSION  := 0.1.0
 PREFIX   ?= /usr
 SYSCONFDIR ?= /etc
 
-PACKAGES := libevent jansson yaml-0.1 libsystemd libbsd
+PACKAGES := libevent libevent_openssl openssl libcares expat sofia-sip-ua jansson yaml-0.1 libsystemd libbsd
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lcsv
-CLI_LIBS   := $(shell pkg-config --libs jansson yaml-0.1 libbsd 2>/dev/null) -lcsv
+CLI_LIBS   := $(shell pkg-config --libs jansson yaml-0.1 libbsd expat 2>/dev/null) -lcsv
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 WERROR   ?= $(if $(CI),-Werror)
@@ -31,7 +31,8 @@ LDFLAGS  += $(SANITIZE_FLAGS) $(if $(SANITIZE),,-pie -Wl$(comma)-z$(comma)relro$
 MODEL_SRC  := $(wildcard daemon/base/*.c daemon/model/*.c)
 PURE_SRC   := $(MODEL_SRC) daemon/changelog.c daemon/directory.c $(wildcard daemon/aggregator*.c) \
               daemon/config.c daemon/config_yaml.c daemon/users_csv.c connectors/option.c connectors/specs.c \
-              $(wildcard connectors/*/*_spec.c)
+              connectors/xml.c connectors/link_settings.c connectors/sip/pidf_words.c \
+              $(wildcard connectors/*/*_spec.c connectors/*/*_document.c)
 DAEMON_SRC := $(filter-out $(PURE_SRC) daemon/presenced.c,$(wildcard daemon/*.c daemon/console/*.c)) \
               $(filter-out $(PURE_SRC),$(wildcard connectors/*.c connectors/*/*.c))
 CLI_SRC    := $(wildcard cli/*.c)
@@ -107,8 +108,9 @@ clean:
 # --- what is needed ---------------------------------------------------------------------------------------------------
 
 DEPS := pkg-config gcc clang clang-format clang-tidy cppcheck mandoc libclang-rt-14-dev \
-        libevent-dev libjansson-dev libyaml-dev libsystemd-dev libbsd-dev libcsv-dev libcmocka-dev \
-        python3 python3-pytest python3-jsonschema socat redis-server
+        libevent-dev libssl-dev libc-ares-dev libexpat1-dev libsofia-sip-ua-dev libjansson-dev libyaml-dev \
+        libsystemd-dev libbsd-dev libcsv-dev libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-jsonschema socat redis-server \
+        openssl netbase kamailio kamailio-presence-modules kamailio-tls-modules
 
 deps:
 	@missing=$$(dpkg-query -W -f='$${Package} $${Status}\n' $(DEPS) 2>/dev/null | \

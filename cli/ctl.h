@@ -35,6 +35,7 @@ int cmd_subscribe(const struct ctl *ctl, int argc, char **argv);
 int cmd_doctor(const struct ctl *ctl, int argc, char **argv);
 int cmd_source(const struct ctl *ctl, int argc, char **argv);
 int cmd_compose(const struct ctl *ctl, int argc, char **argv);
+int cmd_decode(const struct ctl *ctl, int argc, char **argv);
 int cmd_record(const struct ctl *ctl, int argc, char **argv);
 int cmd_replay(const struct ctl *ctl, int argc, char **argv);
 int cmd_reload(const struct ctl *ctl, int argc, char **argv);

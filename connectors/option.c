@@ -68,7 +68,8 @@ const char *option_expects(const struct option *o, char *buf, size_t size)
 		snprintf(buf, size, "a list of %s", vocab_list(o->words, words, sizeof words));
 		break;
 	case OPTION_LIST:
-		snprintf(buf, size, "a list of texts");
+		snprintf(
+		    buf, size, (o->flags & OPTION_ONE_WILL_DO) != 0 ? "a text or a list of texts" : "a list of texts");
 		break;
 	}
 	return buf;

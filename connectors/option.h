@@ -41,8 +41,9 @@ struct option {
 };
 
 enum {
-	OPTION_REQUIRED = 1u << 0, /* without it a source is not_configured; elsewhere an error */
-	OPTION_SECRET = 1u << 1,   /* never printed */
+	OPTION_REQUIRED = 1u << 0,    /* without it a source is not_configured; elsewhere an error */
+	OPTION_SECRET = 1u << 1,      /* never printed */
+	OPTION_ONE_WILL_DO = 1u << 2, /* LIST: a single text is a list of one */
 };
 
 /* Set every value of `settings` (zeroed by the caller) to its default. 0 or -ENOMEM. */

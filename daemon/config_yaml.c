@@ -178,6 +178,11 @@ static void set_list(
 	uint64_t set = 0;
 	char expects[640];
 
+	if ((o->flags & OPTION_ONE_WILL_DO) != 0 && config_scalar(node) != NULL) {
+		option_list_clear(list);
+		(void)option_list_add(list, config_scalar(node), strlen(config_scalar(node)));
+		return;
+	}
 	if (node->type != YAML_SEQUENCE_NODE) {
 		config_error(r, node, path, "found %s, expected %s, such as [a, b]", kind_of(node),
 		    option_expects(o, expects, sizeof expects));

@@ -1,0 +1,239 @@
+/* test_link_servers.c: which of several servers a link takes, when it leaves one, and when it returns.
+ * SPDX-License-Identifier: MIT */
+#include "tests/unit/link_world.h"
+
+static struct server a, b;
+
+#define NOT_AT_ONCE 300 /* ms; the next attempt is due after 15 s */
+
+static void check_why(enum link_fault fault, const char *words)
+{
+	assert_int_equal(w.fault, fault);
+	if (strstr(w.why, words) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", w.why, words);
+}
+
+static void be_good(void)
+{
+	link_good(w.link);
+}
+
+static void two_servers(void)
+{
+	add_place("127.0.0.1", a.port);
+	add_place("127.0.0.1", b.port);
+	start_link();
+}
+
+static bool peer_is(const struct server *s)
+{
+	char peer[64];
+
+	snprintf(peer, sizeof peer, "127.0.0.1:%u (tcp)", s->port);
+	return strcmp(link_peer(w.link), peer) == 0;
+}
+
+static void the_next_server_is_tried(void **state)
+{
+	(void)state;
+	server_reserve(&a);
+	server_open(&b);
+	two_servers();
+	AWAIT(w.ups == 1);
+	assert_true(peer_is(&b));
+	assert_int_equal(w.downs, 0);
+	server_close(&a);
+	server_close(&b);
+}
+
+static void every_server_is_tried_before_down(void **state)
+{
+	(void)state;
+	server_reserve(&a);
+	server_reserve(&b);
+	two_servers();
+	AWAIT(w.downs == 1);
+	pass(NOT_AT_ONCE);
+	assert_int_equal(w.downs, 1);
+	server_close(&a);
+	server_close(&b);
+}
+
+/* Both only close: each is called once, and then both rest. */
+static void two_servers_that_only_close_are_called_once_each(void **state)
+{
+	(void)state;
+	server_open(&a);
+	server_open(&b);
+	a.closes = b.closes = true;
+	two_servers();
+	AWAIT(w.downs == 2);
+	pass(NOT_AT_ONCE);
+	assert_int_equal(a.connections, 1);
+	assert_int_equal(b.connections, 1);
+	assert_int_equal(w.downs, 2);
+	server_close(&a);
+	server_close(&b);
+}
+
+static void fail_once(void)
+{
+	w.on_up = NULL;
+	link_fail(w.link, LINK_NEXT_SERVER, 60000, "it is of no use");
+	assert_int_equal(w.downs, 0); /* it comes from the loop */
+	assert_false(link_is_up(w.link));
+	assert_int_equal(link_send(w.link, "x", 1), -ENOTCONN);
+}
+
+static void a_useless_server_is_left_for_the_next(void **state)
+{
+	(void)state;
+	server_open(&a);
+	server_open(&b);
+	w.on_up = fail_once;
+	two_servers();
+	AWAIT(w.downs == 1);
+	check_why(LINK_FAULT_GIVEN_UP, "it is of no use");
+	AWAIT(w.ups == 2);
+	assert_true(peer_is(&b));
+	pass(50);
+	assert_int_equal(a.connections, 1);
+	server_close(&a);
+	server_close(&b);
+}
+
+static void pause_once(void)
+{
+	w.on_up = NULL;
+	link_fail(w.link, LINK_NEXT_PAUSE, 200, "later");
+}
+
+static void after_a_pause_it_goes_on(void **state)
+{
+	int64_t began;
+
+	(void)state;
+	server_open(&a);
+	server_open(&b);
+	w.on_up = pause_once;
+	two_servers();
+	AWAIT(w.downs == 1);
+	began = instant_now().mono;
+	AWAIT(w.ups == 2);
+	assert_true(instant_now().mono - began >= 150);
+	assert_true(peer_is(&a));
+	assert_int_equal(b.connections, 0);
+	server_close(&a);
+	server_close(&b);
+}
+
+/* --- a better server is back --------------------------------------------------------------------- */
+
+static void move_back(void)
+{
+	server_reserve(&a);
+	server_open(&b);
+	w.settings.failback = 300;
+	w.on_up = be_good;
+	two_servers();
+	AWAIT(w.ups == 1);
+	assert_true(peer_is(&b));
+	server_listen(&a);
+	AWAIT(w.downs == 1);
+	check_why(LINK_FAULT_MOVED, "preferred");
+}
+
+static void a_better_server_is_returned_to(void **state)
+{
+	(void)state;
+	move_back();
+	AWAIT(w.ups == 2);
+	assert_true(peer_is(&a));
+	pass(400);
+	assert_int_equal(w.downs, 1);
+	assert_int_equal(a.connections, 1);
+	server_close(&a);
+	server_close(&b);
+}
+
+static void without_good_nothing_is_returned_to(void **state)
+{
+	(void)state;
+	server_reserve(&a);
+	server_open(&b);
+	w.settings.failback = 50;
+	two_servers();
+	AWAIT(w.ups == 1);
+	server_listen(&a);
+	pass(NOT_AT_ONCE);
+	assert_int_equal(a.connections, 0);
+	assert_int_equal(w.downs, 0);
+	server_close(&a);
+	server_close(&b);
+}
+
+static void stop(void)
+{
+	link_stop(w.link);
+}
+
+static void a_link_may_be_stopped_while_it_moves(void **state)
+{
+	(void)state;
+	w.on_down = stop;
+	move_back();
+	pass(100);
+	assert_int_equal(w.ups, 1);
+	assert_false(link_is_up(w.link));
+	server_close(&a);
+	server_close(&b);
+}
+
+static void restart(void)
+{
+	link_stop(w.link);
+	link_start(w.link);
+}
+
+/* One up() for one down(), and one connection that stays. */
+static void a_link_may_be_started_anew_while_it_moves(void **state)
+{
+	(void)state;
+	w.on_down = restart;
+	move_back();
+	AWAIT(w.ups == 2);
+	pass(100);
+	assert_int_equal(w.ups, 2);
+	assert_int_equal(w.downs, 1);
+	server_close(&a);
+	server_close(&b);
+}
+
+static void free_inside_down_of_a_move(void **state)
+{
+	(void)state;
+	w.on_down = free_link;
+	move_back();
+	pass(50);
+	assert_int_equal(w.ups, 1);
+	server_close(&a);
+	server_close(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_next_server_is_tried),
+		TEST(every_server_is_tried_before_down),
+		TEST(two_servers_that_only_close_are_called_once_each),
+		TEST(a_useless_server_is_left_for_the_next),
+		TEST(after_a_pause_it_goes_on),
+		TEST(a_better_server_is_returned_to),
+		TEST(without_good_nothing_is_returned_to),
+		TEST(a_link_may_be_stopped_while_it_moves),
+		TEST(a_link_may_be_started_anew_while_it_moves),
+		TEST(free_inside_down_of_a_move),
+	};
+
+	return cmocka_run_group_tests_name("link_servers", tests, NULL, NULL);
+}
