@@ -45,6 +45,9 @@ int source_raw_state(struct source *src, const char *address, const struct raw_f
  * none. */
 bool source_address_of(struct source *src, const char *user_id, enum domain domain, char *buf, size_t size);
 
+/* The domains that it is configured to serve, 1u << DOMAIN_RICH | ... */
+unsigned source_domains(const struct source *src);
+
 /* Its name, for messages and logs. */
 const char *source_name(const struct source *src);
 
@@ -79,6 +82,10 @@ struct connector_type {
 	/* Look at each hop to the peer in order and report it by source_probe_hop(); the last with more =
 	 * false, within 10 s. NULL: the core reports the status only. */
 	void (*probe)(struct connector *c);
+
+	/* Whether what it read at its start beside the settings (a file with a password) is another one now: then a
+	 * reload starts it anew. NULL: it reads nothing. */
+	bool (*outdated)(const struct connector *c);
 
 	/* Write counters as members of an object that the caller has opened. NULL: none. */
 	void (*stats)(const struct connector *c, struct buf *b);

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "connectors/feed/feed_spec.h"
+#include "connectors/sip/sip_spec.h"
 
 const struct connector_spec *const connector_specs[] = {
 	&feed_spec,
+	&sip_spec,
 	NULL,
 };
 

@@ -3,9 +3,11 @@
 #include "connectors/connector.h"
 
 #include "connectors/feed/feed.h"
+#include "connectors/sip/sip.h"
 
 static const struct connector_type *const types[] = {
 	&feed_type,
+	&sip_type,
 	NULL,
 };
 

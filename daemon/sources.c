@@ -541,7 +541,8 @@ static void add(struct sources *all, struct config_source *from)
 
 static void update(struct source *s, struct config_source *from)
 {
-	bool same = config_source_same(&s->config, from);
+	bool outdated = s->connector != NULL && s->type->outdated != NULL && s->type->outdated(s->connector);
+	bool same = config_source_same(&s->config, from) && !outdated;
 	bool serves_same = config_source_serves_same(&s->config, from);
 	int position = from->position;
 

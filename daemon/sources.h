@@ -43,7 +43,6 @@ void source_write(const struct source *s, struct buf *b);
 /* A line of a recording: {"source", "technology", key: word, "domains", why?, "at"}. */
 void source_write_line(
     const struct source *s, const char *key, const char *word, unsigned domains, const char *why, struct buf *b);
-unsigned source_domains(const struct source *s);
 
 /* Look at each hop. `hop` is called for each, at the end with hop NULL and `ok` whether all were; perhaps at
  * once. A second probe while one runs: -EBUSY. */

@@ -118,7 +118,11 @@ SOURCE = {
     "corrections": 2,
     "unanswered": 1,
     "wrong_lamp": {"busy_ms": 340000, "any_ms": 1840000},
-    "details": {"lines": 17, "refused": 0},
+    "details": {"lines": 17, "refused": 0, "peer": "cups.example.com:5060 (192.0.2.1, udp)", "connections": 1,
+                "frames_in": 9, "bytes_in": 5000, "bytes_out": 4000, "unsent": 0, "subscriptions": 4, "established": 4,
+                "waiting": 0, "in_flight": 0, "notifies": 5, "repeated": 0, "unknown": 0, "refreshes": 1, "fetches": 1,
+                "forgotten": 0, "failures": 0, "bad_messages": 1, "last_bad_message": "its head holds a NUL",
+                "bad_documents": 1, "last_bad_document": "no element found, line 1, column 0"},
 }
 USER = {
     "id": "alice",

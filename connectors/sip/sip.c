@@ -1,0 +1,632 @@
+/* sip.c: a SIP source: its link, whether the server is there and lets us in, and what doctor sees.
+ * SPDX-License-Identifier: MIT
+ *
+ * The server is up when it has answered an OPTIONS, and one SUBSCRIBE of ourselves was not refused for its credentials;
+ * so a wrong password is tried once, and not once for everybody. Then every subscription is made.
+ */
+#include "connectors/sip/sip.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "connectors/sip/message.h"
+#include "connectors/sip/sip_private.h"
+#include "daemon/base/jsonw.h"
+#include "daemon/base/logger.h"
+#include "daemon/loop.h"
+
+#define ALIVE_MS	 10000 /* an OPTIONS not answered in that time says that the server is gone */
+#define FORBIDDEN_MIN_MS (5 * 60000)
+#define FORBIDDEN_MAX_MS (60 * 60000)
+#define PROBE_TIMEOUT_MS 2000
+
+/* --- the clock of the parts ------------------------------------------------------------------------ */
+
+void sip_enter(struct connector *c)
+{
+	agent_set_time(c->agent, loop_now(c->loop).mono);
+}
+
+void sip_leave(struct connector *c)
+{
+	int64_t a = agent_deadline(c->agent), b = subscriber_deadline(c->subscriber), at = a < b ? a : b;
+
+	if (at == c->armed_at)
+		return;
+	c->armed_at = at;
+	if (at == INSTANT_NEVER)
+		loop_event_disarm(c->timer);
+	else
+		loop_event_arm_in(c->timer, at - loop_now(c->loop).mono);
+}
+
+static void on_timer(void *arg, short what)
+{
+	struct connector *c = arg;
+
+	(void)what;
+	c->armed_at = 0;
+	sip_enter(c);
+	agent_run(c->agent);
+	subscriber_run(c->subscriber);
+	sip_leave(c);
+}
+
+/* --- the status ------------------------------------------------------------------------------------ */
+
+static void say_status(struct connector *c, enum source_status status, const char *why)
+{
+	c->said = status;
+	snprintf(c->why, sizeof c->why, "%s", why == NULL ? "" : why);
+	source_status_changed(c->source, source_domains(c->source), status, why);
+}
+
+static void ask(struct question *q);
+
+static void come_up(struct connector *c, enum source_status status, const char *why)
+{
+	link_good(c->link);
+	c->up = true;
+	c->forbidden_ms = FORBIDDEN_MIN_MS;
+	say_status(c, status, why);
+	source_resync_begin(c->source, source_domains(c->source));
+	subscriber_connected(c->subscriber);
+}
+
+/* Not by the clock of lost connections: a server that refuses a password counts the attempts. */
+static void forbidden(struct connector *c, const char *why)
+{
+	char text[512], wait[DURATION_TEXT_SIZE];
+
+	if (!link_is_up(c->link))
+		return; /* several answers may say so */
+	snprintf(text, sizeof text, "%s; tried again in %s", why, duration_format(c->forbidden_ms, wait));
+	link_fail(c->link, LINK_NEXT_PAUSE, c->forbidden_ms, why);
+	c->forbidden_ms = c->forbidden_ms * 2 < FORBIDDEN_MAX_MS ? c->forbidden_ms * 2 : FORBIDDEN_MAX_MS;
+	say_status(c, SOURCE_STATUS_FORBIDDEN, text);
+}
+
+/* --- questions: is it there, does it know us ------------------------------------------------------- */
+
+static const struct agent_call_type alive_call, identity_call;
+
+void sip_question_begin(struct question *q)
+{
+	agent_cancel(&q->call);
+	snprintf(q->call_id, sizeof q->call_id, "%08x%08x@presenced", arc4random(), arc4random());
+	snprintf(q->tag, sizeof q->tag, "%08x%08x", arc4random(), arc4random());
+	q->cseq = 0;
+	q->heard = q->of->heard;
+}
+
+void sip_question_compose(struct agent_call *call, struct agent_request *r)
+{
+	struct question *q = (struct question *)(void *)call;
+	const struct connector *c = q->of;
+	bool options = strcmp(q->method, "OPTIONS") == 0;
+	bool dialog = source_domains(c->source) == 1u << DOMAIN_TELEPHONY && c->settings->telephony == SIP_DIALOG;
+
+	*r = (struct agent_request){ .method = q->method,
+		.uri = options ? c->registrar : c->settings->uri,
+		.to = options ? c->registrar : c->settings->uri,
+		.from_tag = q->tag,
+		.call_id = q->call_id,
+		.cseq = &q->cseq,
+		.route = "",
+		.headers = options ? "Accept: application/sdp\r\n" :
+		    dialog	   ? "Event: dialog\r\nAccept: application/dialog-info+xml\r\nExpires: 0\r\n" :
+				     "Event: presence\r\nAccept: application/pidf+xml\r\nExpires: 0\r\n",
+		.timeout = q->timeout };
+}
+
+static void ask(struct question *q)
+{
+	sip_question_begin(q);
+	if (agent_send(q->of->agent, &q->call) < 0 && q == &q->of->alive)
+		link_fail(q->of->link, LINK_NEXT_SERVER, 0, "nothing can be sent to it");
+}
+
+static void on_alive(struct agent_call *call, const sip_t *answer, int status)
+{
+	struct question *q = (struct question *)(void *)call;
+	struct connector *c = q->of;
+	char why[200];
+
+	if (status == 401 || status == 407) {
+		forbidden(c, agent_refusal(c->agent));
+	} else if (status == 403 && call->challenges > 0) {
+		forbidden(c, "the server refuses our credentials (403): correct user and password_file");
+	} else if (answer != NULL && status == 503) {
+		snprintf(why, sizeof why, "it is not available (503 %.80s)",
+		    answer->sip_status->st_phrase == NULL ? "" : answer->sip_status->st_phrase);
+		link_fail(c->link, LINK_NEXT_SERVER, sip_message_retry_after(answer), why);
+	} else if (answer == NULL && (status != SIP_TIMEOUT || c->heard == q->heard)) {
+		snprintf(why, sizeof why, "no answer to OPTIONS within %d s", ALIVE_MS / 1000);
+		if (status == SIP_TIMEOUT)
+			link_fail(c->link, LINK_NEXT_SERVER, 0, why);
+	} else if (!c->up && c->identity.call.transaction == NULL) {
+		ask(&c->identity);
+	}
+}
+
+/* 404 for ourselves: it works, but whoever configured this should know. */
+static void on_identity(struct agent_call *call, const sip_t *answer, int status)
+{
+	struct connector *c = ((struct question *)(void *)call)->of;
+	char why[400];
+
+	if (status == 401 || status == 407) {
+		forbidden(c, agent_refusal(c->agent));
+	} else if (status == 503 && sip_message_retry_after(answer) > 0) {
+		link_fail(c->link, LINK_NEXT_SERVER, sip_message_retry_after(answer),
+		    "it asks to be left alone for a while (503)");
+	} else if (status == 404 || status == 604) {
+		snprintf(why, sizeof why, "the server does not know %.200s, which uri says we are; it may not matter",
+		    c->settings->uri);
+		come_up(c, SOURCE_STATUS_UP_CREDENTIALS_NOT_FOUND, why);
+	} else if (answer != NULL || status == SIP_TIMEOUT) {
+		come_up(c, SOURCE_STATUS_UP, NULL);
+	}
+}
+
+static const struct agent_call_type alive_call = { .compose = sip_question_compose, .answered = on_alive };
+static const struct agent_call_type identity_call = { .compose = sip_question_compose, .answered = on_identity };
+
+/* --- what the subscriber says ---------------------------------------------------------------------- */
+
+static bool on_document(void *arg, const struct subscribed *who, const char *type, const char *body, size_t len)
+{
+	struct connector *c = arg;
+
+	return states_document(&c->states, who, type, body, len, loop_now(c->loop).wall);
+}
+
+static void on_status(void *arg, const struct subscribed *who, enum state_status status, const char *why)
+{
+	states_status(&((struct connector *)arg)->states, who, status, why);
+}
+
+static void on_trouble(void *arg, enum subscriber_trouble trouble, int64_t wait, const char *why)
+{
+	struct connector *c = arg;
+
+	if (trouble == SUBSCRIBER_FORBIDDEN) {
+		forbidden(c, why);
+	} else if (trouble == SUBSCRIBER_UNAVAILABLE) {
+		link_fail(c->link, LINK_NEXT_SERVER, wait, why);
+	} else {
+		log_warning("sip", "forgotten", LOG_TEXT("source", source_name(c->source)), LOG_TEXT("why", why));
+		source_resync_begin(c->source, source_domains(c->source));
+	}
+}
+
+static void on_settled(void *arg)
+{
+	struct connector *c = arg;
+
+	if (c->up)
+		source_resync_end(c->source, source_domains(c->source));
+}
+
+/* --- messages -------------------------------------------------------------------------------------- */
+
+/* To where the message came from. */
+static void reply(struct connector *c, const void *data, size_t len)
+{
+	if (c->guest != NULL)
+		link_guest_send(c->guest, data, len);
+	else
+		link_send(c->link, data, len);
+}
+
+static void answer(struct connector *c, const sip_t *request, int status, const char *more)
+{
+	char host[64], tag[SIP_ID_SIZE];
+	uint16_t port;
+	struct buf b;
+	bool v6, known = true;
+
+	if (c->guest != NULL) {
+		snprintf(host, sizeof host, "%s", link_guest_host(c->guest));
+		port = link_guest_port(c->guest);
+	} else {
+		known = link_remote(c->link, host, sizeof host, &port, &v6);
+	}
+	snprintf(tag, sizeof tag, "%08x", arc4random());
+	buf_init(&b, SIP_HEAD_MAX + 1024);
+	sip_message_answer(&b, request, status, sip_phrase(status), tag, more,
+	    known && c->settings->link.transport == LINK_UDP ? host : NULL, known ? port : 0);
+	if (!b.failed)
+		reply(c, buf_text(&b), b.len);
+	buf_done(&b);
+}
+
+static void take_notify(struct connector *c, const sip_t *notify)
+{
+	struct usage *usage = NULL;
+	bool ours = strcmp(notify->sip_call_id->i_id, c->identity.call_id) == 0 ||
+	    strcmp(notify->sip_call_id->i_id, c->probed.call_id) == 0;
+	int status = ours ? 200 : subscriber_judge(c->subscriber, notify, &usage);
+
+	answer(c, notify, status, "");
+	if (usage != NULL)
+		subscriber_take(c->subscriber, usage, notify);
+}
+
+static void take_request(struct connector *c, const sip_t *request)
+{
+	static const char allow[] = "Allow: NOTIFY, OPTIONS\r\n";
+
+	switch (request->sip_request->rq_method) {
+	case sip_method_notify:
+		take_notify(c, request);
+		break;
+	case sip_method_options:
+		answer(c, request, 200,
+		    "Allow: NOTIFY, OPTIONS\r\nAccept: application/pidf+xml, application/dialog-info+xml\r\n");
+		break;
+	case sip_method_ack:
+		break;
+	default:
+		answer(c, request, 405, allow);
+		break;
+	}
+}
+
+/* CRLF CRLF is a ping that wants a CRLF back (RFC 5626 3.5.1); we send none, so a CRLF is half of one. */
+static void take_crlf(struct connector *c)
+{
+	if (c->crlf)
+		reply(c, "\r\n", 2);
+	c->crlf = !c->crlf;
+}
+
+static void refuse(struct connector *c, const char *why)
+{
+	c->malformed++;
+	snprintf(c->last_malformed, sizeof c->last_malformed, "%s", why);
+	log_debug("sip", "bad_message", LOG_TEXT("source", source_name(c->source)), LOG_TEXT("why", why));
+}
+
+static bool is_keepalive(const char *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (data[i] != '\r' && data[i] != '\n' && data[i] != '\0')
+			return false;
+	return len <= 8;
+}
+
+static void on_frame(void *arg, const char *data, size_t len)
+{
+	struct connector *c = arg;
+	const char *why;
+	sip_t *sip;
+	msg_t *msg;
+
+	if (len == 2 && memcmp(data, "\r\n", 2) == 0) {
+		take_crlf(c);
+		return;
+	}
+	c->crlf = false;
+	if (is_keepalive(data, len))
+		return;
+	msg = sip_message_parse(data, len, &sip, &why);
+	if (msg == NULL) {
+		refuse(c, why);
+		return;
+	}
+	c->heard++;
+	sip_enter(c);
+	if (sip->sip_status != NULL)
+		agent_answer(c->agent, sip);
+	else
+		take_request(c, sip);
+	sip_leave(c);
+	msg_destroy(msg);
+}
+
+/* --- who connects to us ---------------------------------------------------------------------------- */
+
+/* Only the server that we are connected with. */
+static bool is_welcome(void *arg, const char *host)
+{
+	const struct connector *c = arg;
+	char server[64];
+	uint16_t port;
+	bool v6;
+
+	return link_remote(c->link, server, sizeof server, &port, &v6) && strcmp(server, host) == 0;
+}
+
+static void on_guest_frame(void *arg, struct link_guest *guest, const char *data, size_t len)
+{
+	struct connector *c = arg;
+	bool half = c->crlf;
+
+	c->guest = guest;
+	c->crlf = link_guest_data(guest) != NULL;
+	on_frame(c, data, len);
+	link_guest_set_data(guest, c->crlf ? c : NULL);
+	c->crlf = half;
+	c->guest = NULL;
+}
+
+static const struct link_listener_protocol guests = {
+	.name = "sip",
+	.framing = { .kind = FRAMING_CONTENT_LENGTH, .max = SIP_BODY_MAX, .head_max = SIP_HEAD_MAX },
+	.welcome = is_welcome,
+	.frame = on_guest_frame,
+};
+
+static int open_listener(struct connector *c, char *err, size_t err_size)
+{
+	char host[LINK_HOST_SIZE];
+	uint16_t port;
+
+	if (c->settings->listen == NULL)
+		return 0;
+	sip_listen_at(c->settings, host, sizeof host, &port);
+	return link_listen(
+	    &c->listener, c->loop, &guests, &c->settings->link, host[0] == '\0' ? NULL : host, port, c, err, err_size);
+}
+
+/* --- the link -------------------------------------------------------------------------------------- */
+
+static void on_up(void *arg)
+{
+	struct connector *c = arg;
+	char host[64];
+	uint16_t port;
+	bool v6;
+
+	if (!link_local(c->link, host, sizeof host, &port, &v6)) {
+		link_fail(c->link, LINK_NEXT_SERVER, 0, "our own address is not known");
+		return;
+	}
+	c->crlf = false;
+	agent_set_address(c->agent, host, port, c->listener == NULL ? port : link_listener_port(c->listener), v6);
+	sip_enter(c);
+	ask(&c->alive);
+	sip_leave(c);
+}
+
+static void on_quiet(void *arg)
+{
+	struct connector *c = arg;
+
+	sip_enter(c);
+	if (c->alive.call.transaction == NULL)
+		ask(&c->alive);
+	sip_leave(c);
+}
+
+static void on_down(void *arg, enum link_fault fault, const char *why)
+{
+	struct connector *c = arg;
+
+	sip_enter(c);
+	c->up = false;
+	agent_cancel(&c->alive.call);
+	agent_cancel(&c->identity.call);
+	subscriber_lost(c->subscriber);
+	agent_lost(c->agent);
+	sip_leave(c);
+	if (c->said == SOURCE_STATUS_FORBIDDEN && fault == LINK_FAULT_GIVEN_UP)
+		return; /* said with its own reason */
+	say_status(c, fault == LINK_FAULT_MOVED ? SOURCE_STATUS_CONNECTING : SOURCE_STATUS_CONNECTION_ERROR, why);
+}
+
+static const struct link_protocol protocol = {
+	.port = 5060,
+	.tls_port = 5061,
+	.service = "_sip",
+	.tls_service = "_sips",
+	.framing = { .kind = FRAMING_CONTENT_LENGTH, .max = SIP_BODY_MAX, .head_max = SIP_HEAD_MAX },
+	.up = on_up,
+	.frame = on_frame,
+	.quiet = on_quiet,
+	.down = on_down,
+};
+
+/* --- the contract ---------------------------------------------------------------------------------- */
+
+static void on_first(void *arg, short what)
+{
+	struct connector *c = arg;
+	char why[400];
+
+	(void)what;
+	snprintf(why, sizeof why, "connecting to %.200s", link_host(c->link));
+	say_status(c, SOURCE_STATUS_CONNECTING, why);
+	link_start(c->link);
+}
+
+static void connector_destroy(void *object)
+{
+	struct connector *c = object;
+
+	subscriber_free(c->subscriber);
+	agent_free(c->agent);
+	xml_reader_free(c->states.reader);
+	loop_event_free(c->timer);
+	loop_event_free(c->first);
+	explicit_bzero(c->password, sizeof c->password);
+	free(c);
+}
+
+/* Goodbyes go out before the link closes. */
+static void stop(struct connector *c)
+{
+	if (c == NULL)
+		return;
+	sip_enter(c);
+	subscriber_free(c->subscriber);
+	c->subscriber = NULL;
+	loop_event_disarm(c->timer);
+	loop_event_disarm(c->first);
+	link_listener_free(c->listener);
+	link_free(c->link);
+	connector_destroy(c);
+}
+
+static int send_bytes(void *arg, const void *data, size_t len)
+{
+	return link_send(((struct connector *)arg)->link, data, len);
+}
+
+static const char *transport_name(const struct sip_settings *s)
+{
+	return s->link.transport == LINK_UDP ? "UDP" : s->link.transport == LINK_TCP ? "TCP" : "TLS";
+}
+
+static void prepare_questions(struct connector *c)
+{
+	c->alive = (struct question){ .call.type = &alive_call, .of = c, .method = "OPTIONS", .timeout = ALIVE_MS };
+	c->identity =
+	    (struct question){ .call.type = &identity_call, .of = c, .method = "SUBSCRIBE", .timeout = ALIVE_MS };
+	c->probed = (struct question){ .call.type = &sip_probe_call, .of = c, .timeout = PROBE_TIMEOUT_MS };
+}
+
+static int read_password(struct connector *c, char *err, size_t err_size)
+{
+	int r = secret_read(c->settings->password, c->settings->password_file, c->password, err, err_size);
+
+	c->has_password = r > 0;
+	return r;
+}
+
+static int make_parts(struct connector *c, char *err, size_t err_size)
+{
+	const struct agent_settings agent = { .uri = c->settings->uri,
+		.transport = transport_name(c->settings),
+		.identity = { .user = c->user, .password = c->has_password ? c->password : NULL },
+		.wire = { .send = send_bytes, .arg = c } };
+	const struct subscriber_settings subscriber = { .expires = c->settings->expires / 1000,
+		.in_flight = (size_t)c->settings->in_flight };
+	const struct subscriber_owner owner = {
+		.document = on_document, .status = on_status, .trouble = on_trouble, .settled = on_settled, .arg = c
+	};
+	int r;
+
+	c->timer = loop_event_new(c->loop, "sip-timer", -1, 0, on_timer, c);
+	c->first = loop_event_new(c->loop, "sip-start", -1, 0, on_first, c);
+	c->states.reader = xml_reader_new();
+	c->agent = agent_new(&agent, loop_now(c->loop).mono);
+	if (c->timer == NULL || c->first == NULL || c->states.reader == NULL || c->agent == NULL)
+		return -ENOMEM;
+	c->subscriber = subscriber_new(&subscriber, c->agent, &owner);
+	if (c->subscriber == NULL)
+		return -ENOMEM;
+	r = link_new(&c->link, c->loop, &c->protocol, &c->settings->link, NULL, c, err, err_size);
+	return r < 0 ? r : open_listener(c, err, err_size);
+}
+
+static int start(
+    struct connector **ret, struct source *source, const void *settings, struct loop *loop, char *err, size_t err_size)
+{
+	struct connector *c = calloc(1, sizeof *c);
+	int r;
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->source = c->states.source = source;
+	c->settings = settings;
+	c->loop = loop;
+	c->protocol = protocol;
+	c->protocol.name = source_name(source);
+	c->protocol.quiet_ms = c->settings->keepalive;
+	c->forbidden_ms = FORBIDDEN_MIN_MS;
+	sip_domain(c->settings, c->domain, sizeof c->domain);
+	sip_user(c->settings, c->user, sizeof c->user);
+	snprintf(c->registrar, sizeof c->registrar, "sip:%s", c->domain);
+	prepare_questions(c);
+	r = read_password(c, err, err_size);
+	if (r >= 0)
+		r = make_parts(c, err, err_size);
+	if (r < 0) {
+		link_free(c->link);
+		connector_destroy(c);
+		return r;
+	}
+	loop_event_arm_in(c->first, 0);
+	*ret = c;
+	return 0;
+}
+
+static enum sip_package package_of(const struct connector *c, enum domain domain)
+{
+	return domain == DOMAIN_TELEPHONY ? (enum sip_package)c->settings->telephony : SIP_PRESENCE;
+}
+
+static int watch(struct connector *c, const char *address, enum domain domain)
+{
+	int r;
+
+	sip_enter(c);
+	r = subscriber_watch(c->subscriber, address, package_of(c, domain), domain);
+	sip_leave(c);
+	return r;
+}
+
+static void unwatch(struct connector *c, const char *address, enum domain domain)
+{
+	sip_enter(c);
+	subscriber_unwatch(c->subscriber, address, package_of(c, domain), domain);
+	sip_leave(c);
+}
+
+static void verify(struct connector *c, const char *address, enum domain domain)
+{
+	sip_enter(c);
+	subscriber_verify(c->subscriber, address, package_of(c, domain));
+	sip_leave(c);
+}
+
+static bool outdated(const struct connector *c)
+{
+	char password[SECRET_SIZE], err[512];
+	int r = secret_read(c->settings->password, c->settings->password_file, password, err, sizeof err);
+	bool differs = (r > 0) != c->has_password || strcmp(password, c->password) != 0;
+
+	explicit_bzero(password, sizeof password);
+	return differs;
+}
+
+static void stats(const struct connector *c, struct buf *b)
+{
+	struct subscriber_stats s;
+
+	subscriber_stats(c->subscriber, &s);
+	link_stats(c->link, b);
+	jsonw_int(b, "subscriptions", (int64_t)s.subscriptions);
+	jsonw_int(b, "established", (int64_t)s.established);
+	jsonw_int(b, "waiting", (int64_t)s.waiting);
+	jsonw_int(b, "in_flight", (int64_t)agent_in_flight(c->agent));
+	jsonw_int(b, "notifies", (int64_t)s.notifies);
+	jsonw_int(b, "repeated", (int64_t)s.repeated);
+	jsonw_int(b, "unknown", (int64_t)s.unknown);
+	jsonw_int(b, "refreshes", (int64_t)s.refreshes);
+	jsonw_int(b, "fetches", (int64_t)s.fetches);
+	jsonw_int(b, "forgotten", (int64_t)s.forgotten);
+	jsonw_int(b, "failures", (int64_t)s.failures);
+	jsonw_int(b, "bad_messages", (int64_t)c->malformed);
+	if (c->malformed > 0)
+		jsonw_text(b, "last_bad_message", c->last_malformed);
+	jsonw_int(b, "bad_documents", (int64_t)c->states.malformed);
+	if (c->states.malformed > 0)
+		jsonw_text(b, "last_bad_document", c->states.last_error);
+}
+
+const struct connector_type sip_type = {
+	.spec = &sip_spec,
+	.start = start,
+	.stop = stop,
+	.watch = watch,
+	.unwatch = unwatch,
+	.verify = verify,
+	.probe = sip_probe,
+	.outdated = outdated,
+	.stats = stats,
+};

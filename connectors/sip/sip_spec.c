@@ -1,0 +1,244 @@
+/* sip_spec.c: what a SIP source is: its options and its addresses.
+ * SPDX-License-Identifier: MIT */
+#include "connectors/sip/sip_spec.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "daemon/base/buf.h"
+
+static const struct vocab_word packages[] = {
+	[SIP_PRESENCE] = { "presence", "as presence documents (PIDF): Cisco CUCM and CME" },
+	[SIP_DIALOG] = { "dialog", "as dialog-info documents: most other PBXes" },
+};
+static const struct vocab vocab_sip_package = { "event package", packages, SIP_PACKAGE_COUNT };
+
+#define OPTION(name, kind, member, fallback, min, max, words, flags, help) \
+	{ \
+		name, kind, offsetof(struct sip_settings, member), fallback, min, max, words, flags, help \
+	}
+
+static const struct option options[] = {
+	LINK_OPTIONS(struct sip_settings, link, "", OPTION_REQUIRED, "udp"),
+	OPTION("uri", OPTION_TEXT, uri, NULL, 0, 0, NULL, OPTION_REQUIRED,
+	    "Who we are to the server, sip:user@domain; where it knows us by address any user will do."),
+	OPTION("user", OPTION_TEXT, user, NULL, 0, 0, NULL, 0,
+	    "Name that goes with the password; the user of uri where not given."),
+	OPTION("password", OPTION_TEXT, password, NULL, 0, 0, NULL, OPTION_SECRET,
+	    "Password, for servers that ask for one; better in password_file."),
+	OPTION("password_file", OPTION_PATH, password_file, NULL, 0, 0, NULL, 0,
+	    "File with the password on its first line, or a credential of the service that is called so."),
+	OPTION("domain", OPTION_TEXT, domain, NULL, 0, 0, NULL, 0,
+	    "Domain of the users, for telephony_uri; the domain of uri where not given."),
+	OPTION("telephony", OPTION_WORD, telephony, "dialog", 0, 0, &vocab_sip_package, 0,
+	    "Event package that lines are watched with."),
+	OPTION("telephony_uri", OPTION_TEXT, telephony_uri, "sip:{extension}@{domain}", 0, 0, NULL, 0,
+	    "Address of a user's line; {domain} and the name of a column in braces are replaced."),
+	OPTION("expires", OPTION_DURATION, expires, "600s", 30000, 86400000, NULL, 0,
+	    "How long a subscription is asked for before it is refreshed."),
+	OPTION("in_flight", OPTION_INT, in_flight, "50", 1, 1000, NULL, 0,
+	    "Requests that may wait for an answer at a time."),
+	OPTION("keepalive", OPTION_DURATION, keepalive, "20s", 5000, 600000, NULL, 0,
+	    "How long the server may be silent before it is asked (OPTIONS) whether it is there."),
+	OPTION("listen", OPTION_TEXT, listen, NULL, 0, 0, NULL, 0,
+	    "Port, or address:port, where the server connects to us, as a PBX trunk does; not needed elsewhere."),
+	{ 0 },
+};
+
+/* The part of a SIP URI between scheme and "@", and that behind it up to parameters. False: it has not both. */
+static bool split_uri(
+    const char *uri, const char **ret_user, size_t *ret_user_len, const char **ret_host, size_t *ret_len)
+{
+	const char *user = strchr(uri, ':'), *at;
+
+	if (user == NULL || (strncasecmp(uri, "sip:", 4) != 0 && strncasecmp(uri, "sips:", 5) != 0))
+		return false;
+	*ret_user = ++user;
+	at = strchr(user, '@');
+	if (at == NULL || at == user)
+		return false;
+	*ret_user_len = (size_t)(at - user);
+	*ret_host = at + 1;
+	*ret_len = at[1] == '[' ? strcspn(at + 1, "]") + 1 : strcspn(at + 1, ":;?>");
+	return *ret_len > 0 && *ret_len <= strlen(at + 1);
+}
+
+void sip_domain(const struct sip_settings *s, char *buf, size_t size)
+{
+	const char *user, *host;
+	size_t user_len, len;
+
+	buf[0] = '\0';
+	if (s->domain != NULL)
+		snprintf(buf, size, "%s", s->domain);
+	else if (s->uri != NULL && split_uri(s->uri, &user, &user_len, &host, &len))
+		snprintf(buf, size, "%.*s", (int)len, host);
+}
+
+void sip_user(const struct sip_settings *s, char *buf, size_t size)
+{
+	const char *user, *host;
+	size_t user_len, len;
+
+	buf[0] = '\0';
+	if (s->user != NULL)
+		snprintf(buf, size, "%s", s->user);
+	else if (s->uri != NULL && split_uri(s->uri, &user, &user_len, &host, &len))
+		snprintf(buf, size, "%.*s", (int)user_len, user);
+}
+
+bool sip_listen_at(const struct sip_settings *s, char *host, size_t size, uint16_t *ret_port)
+{
+	char any[LINK_HOST_SIZE + 16];
+	unsigned char address[16];
+
+	host[0] = '\0';
+	*ret_port = 0;
+	if (s->listen == NULL)
+		return false;
+	if (s->listen[strspn(s->listen, "0123456789")] == '\0') { /* a port alone is read with a host before it */
+		snprintf(any, sizeof any, "any:%.16s", s->listen);
+		if (!link_split(any, host, size, ret_port))
+			return false;
+		host[0] = '\0';
+		return true;
+	}
+	return link_split(s->listen, host, size, ret_port) && *ret_port != 0 &&
+	    (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1);
+}
+
+/* --- the address of a line ------------------------------------------------------------------------- */
+
+/* The column called by the `len` bytes at `name`; -1 none. */
+static int column_called(const char *name, size_t len)
+{
+	for (int i = 0; i < USER_COLUMN_COUNT; i++)
+		if (strlen(vocab_name(&vocab_user_column, i)) == len &&
+		    memcmp(vocab_name(&vocab_user_column, i), name, len) == 0)
+			return i;
+	return -1;
+}
+
+/* False where the user has no such address: "{extension}" of somebody without one. */
+static bool expand(const struct sip_settings *s, const char *source, const struct user_fields *user, struct buf *b)
+{
+	char text[USER_MAX_FIELD_BYTES + 1];
+
+	for (const char *p = s->telephony_uri; *p != '\0';) {
+		size_t plain = strcspn(p, "{"), name;
+
+		buf_put(b, p, plain);
+		p += plain;
+		if (*p == '\0')
+			break;
+		name = strcspn(++p, "}");
+		if (name == 6 && memcmp(p, "domain", 6) == 0)
+			sip_domain(s, text, sizeof text);
+		else if (!user_address(user, (enum user_column)column_called(p, name), source, text, sizeof text))
+			return false;
+		buf_puts(b, text);
+		p += name + (p[name] == '}');
+	}
+	return true;
+}
+
+/* With a scheme and a domain, since people write addresses without. */
+static bool as_uri(const struct sip_settings *s, const char *text, char *buf, size_t size)
+{
+	char domain[LINK_HOST_SIZE];
+	bool scheme = strncasecmp(text, "sip:", 4) == 0 || strncasecmp(text, "sips:", 5) == 0 ||
+	    strncasecmp(text, "tel:", 4) == 0;
+	bool whole = scheme || strchr(text, '@') != NULL;
+	int n;
+
+	sip_domain(s, domain, sizeof domain);
+	n = snprintf(buf, size, "%s%s%s%s", scheme ? "" : "sip:", text, whole ? "" : "@", whole ? "" : domain);
+	if (n < 0 || (size_t)n >= size)
+		buf[0] = '\0';
+	return buf[0] != '\0';
+}
+
+static bool address(const void *settings, const char *source, const struct user_fields *user, enum domain domain,
+    char *buf, size_t size)
+{
+	char text[USER_MAX_FIELD_BYTES + 1];
+	const struct sip_settings *s = settings;
+	struct buf line;
+	bool found;
+
+	buf[0] = '\0';
+	if (domain == DOMAIN_RICH)
+		return user_address(user, USER_SIP_URI, source, text, sizeof text) && as_uri(s, text, buf, size);
+	buf_init(&line, USER_MAX_FIELD_BYTES);
+	found = expand(s, source, user, &line) && !line.failed && as_uri(s, buf_text(&line), buf, size);
+	buf_done(&line);
+	return found;
+}
+
+/* --- checking -------------------------------------------------------------------------------------- */
+
+static const struct option *option_called(const char *name)
+{
+	const struct option *o = options;
+
+	while (o->name != NULL && strcmp(o->name, name) != 0)
+		o++;
+	return o;
+}
+
+static const char *check_template(const char *template, char *buf, size_t size)
+{
+	for (const char *p = strchr(template, '{'); p != NULL; p = strchr(p, '{')) {
+		size_t len = strcspn(++p, "}");
+
+		if (p[len] == '\0' || ((len != 6 || memcmp(p, "domain", 6) != 0) && column_called(p, len) < 0)) {
+			snprintf(buf, size,
+			    "found {%.*s, expected {domain} or the name of a column of the users in braces",
+			    (int)(len > 40 ? 40 : len + (p[len] != '\0')), p);
+			return "telephony_uri";
+		}
+	}
+	return NULL;
+}
+
+static const struct option *check(const void *settings, char *buf, size_t size)
+{
+	const struct sip_settings *s = settings;
+	const char *user, *host, *wrong = link_settings_check(&s->link, buf, size);
+	char at[LINK_HOST_SIZE];
+	size_t user_len, len;
+	uint16_t port;
+
+	if (wrong == NULL && s->uri != NULL && !split_uri(s->uri, &user, &user_len, &host, &len)) {
+		snprintf(buf, size, "found \"%.80s\", expected sip:user@domain", s->uri);
+		wrong = "uri";
+	}
+	if (wrong == NULL && s->password != NULL && s->password_file != NULL) {
+		snprintf(buf, size, "both password and password_file are given, expected one of them");
+		wrong = "password_file";
+	}
+	if (wrong == NULL && s->listen != NULL && !sip_listen_at(s, at, sizeof at, &port)) {
+		snprintf(buf, size, "found \"%.80s\", expected a port, or a numeric address:port", s->listen);
+		wrong = "listen";
+	}
+	if (wrong == NULL && s->link.transport == LINK_TLS && s->listen != NULL && s->link.cert_file == NULL) {
+		snprintf(buf, size, "over tls who connects has to be shown a certificate, expected cert_file too");
+		wrong = "listen";
+	}
+	if (wrong == NULL && s->telephony_uri != NULL)
+		wrong = check_template(s->telephony_uri, buf, size);
+	return wrong == NULL ? NULL : option_called(wrong);
+}
+
+const struct connector_spec sip_spec = {
+	.type = "sip",
+	.help = "A SIP/SIMPLE presence server or PBX.",
+	.technology = TECHNOLOGY_SIP,
+	.domains = 1u << DOMAIN_RICH | 1u << DOMAIN_TELEPHONY,
+	.options = options,
+	.settings_size = sizeof(struct sip_settings),
+	.check = check,
+	.address = address,
+};

@@ -1,0 +1,542 @@
+"""Connections that break, servers that forget, hostile bytes, more than one server, and what doctor says of it.
+
+SPDX-License-Identifier: MIT
+"""
+
+import json
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+
+from presenced import BUILD, DEADLINE, until
+from sip_world import (STREAM_AND_DATAGRAM, TRANSPORTS, SipServer, begin, certificates, cups, details, person,
+                       requests_for, say, serve, statuses_seen, uri, wait_source, wait_status, watching)
+
+from sip_faults import GARBAGE  # after sip_world, which knows the way
+
+__all__ = ["certificates", "serve"]  # fixtures
+STREAMS = ("tcp", "tls")
+HOLD = {"hold": "1s"}
+
+
+def pause(seconds):
+    """For what must not happen in this time."""
+    end = time.monotonic() + seconds
+    until(lambda: time.monotonic() > end, "time to pass")
+
+
+# ---- connections ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transport", STREAMS)
+@pytest.mark.parametrize("reset", [False, True])
+def test_connection_that_is_closed_is_made_again_at_once(serve, start, transport, reset):
+    server = serve(transport)
+    _, console = watching(start, server, "ann", "bob")
+    say(server, "ann", "away", notify=False)
+
+    server.close_connections(reset=reset)
+
+    console.wait_overall("ann", "away", 5)
+    until(lambda: details(console)["established"] == 2, "both again")
+    assert details(console)["connections"] == 2
+    assert set(statuses_seen(console, "bob")) <= {"ok", "stale"}
+    assert console.presence("bob")["overall"] == "busy"
+    assert server.violations == []
+
+
+def test_server_that_cannot_be_reached_is_stale_then_an_error_and_heals_by_restart(serve, start):
+    server = serve("tcp")
+    _, console = watching(start, server, "ann", config=HOLD)
+
+    server.stop_listening()
+    server.close_connections()
+
+    assert wait_status(console, "ann", "stale")["availability"] == "busy"
+    wait_source(console, "connection_error", "nothing listens there")
+    wait_status(console, "ann", "error")
+    server.listen_again()
+    say(server, "ann", "away")
+    console.call("sources.restart", name="cups")
+    console.wait_overall("ann", "away", 5)
+    assert server.violations == []
+
+
+def test_datagrams_that_are_refused_say_so(serve, start):
+    server = serve("udp")
+    _, console = watching(start, server, "ann", config=HOLD, keepalive="5s")
+
+    server.stop_listening()
+
+    found = wait_source(console, "connection_error", "", 10)
+    assert f"127.0.0.1:{server.port}" in found["why"]
+    wait_status(console, "ann", "error")
+    server.listen_again()
+    console.call("sources.restart", name="cups")
+    console.wait_overall("ann", "busy", 5)
+    assert server.violations == []
+
+
+def test_server_that_hesitates_is_not_given_up(serve, start):
+    """Frozen for longer than the keep-alive, but not for long enough to be lost."""
+    server = serve("tcp")
+    _, console = watching(start, server, "ann", keepalive="5s")
+    server.freeze()
+    say(server, "ann", "away")
+
+    pause(7)
+    assert cups(console)["status"] == "up"
+    server.thaw()
+
+    console.wait_overall("ann", "away", 5)
+    assert details(console)["connections"] == 1
+    assert set(statuses_seen(console, "ann")) <= {"ok"}
+    assert server.violations == []
+
+
+def test_server_that_hangs_is_noticed_by_the_keep_alive(serve, start):
+    server = serve("tcp")
+    _, console = watching(start, server, "ann", keepalive="5s")
+    frozen = time.monotonic()
+    server.freeze()
+
+    wait_status(console, "ann", "stale", deadline=22)
+    wait_source(console, "connection_error", "OPTIONS")
+    assert time.monotonic() - frozen < 5 + 10 + 5
+    server.thaw()
+    say(server, "ann", "away")
+    console.call("sources.restart", name="cups")
+
+    console.wait_overall("ann", "away", 5)
+
+
+@pytest.mark.parametrize("transport", STREAM_AND_DATAGRAM)
+def test_server_that_forgets_everything_is_asked_anew(serve, start, transport):
+    """At the latest after 20 seconds, by the one subscription that is proved; here a short one is refreshed."""
+    server = serve(transport)
+    names = [f"u{n}" for n in range(10)]
+    for name in names:
+        say(server, name, "busy")
+    server.misbehave("expires", times=1, user="u0", phase="initial", value=6)
+    _, console = begin(start, server, [person(name) for name in names])
+    for name in names:
+        console.wait_overall(name, "busy")
+
+    server.forget()
+    for name in names:
+        say(server, name, "away")
+
+    for name in names:
+        console.wait_overall(name, "away", 8)
+    assert details(console)["forgotten"] >= 3 and details(console)["connections"] == 1
+    assert not any("error" in statuses_seen(console, name) for name in names)
+    server.wait(lambda: len(server.subscriptions()) == 10, "one subscription each", 10)
+    assert server.violations == []
+
+
+def test_heartbeat_finds_out_that_the_server_has_forgotten(serve, start):
+    server = serve("udp")
+    _, console = watching(start, server, "ann")
+
+    server.forget()
+    say(server, "ann", "away")
+
+    console.wait_overall("ann", "away", 24)
+    assert server.violations == []
+
+
+def test_one_forgotten_subscription_is_not_all(serve, start):
+    server = serve("udp")
+    server.misbehave("expires", times=1, user="ann", phase="initial", value=4)
+    names = ["ann", *(f"u{n}" for n in range(5))]
+    _, console = watching(start, server, *names)
+    before = {name: len({r.call_id for r in requests_for(server, name)}) for name in names}
+
+    server.forget(uri=uri("ann"))
+    say(server, "ann", "away")
+
+    console.wait_overall("ann", "away", 8)
+    after = {name: len({r.call_id for r in requests_for(server, name)}) for name in names}
+    assert after == before | {"ann": before["ann"] + 1}
+    assert server.violations == []
+
+
+@pytest.mark.parametrize("transport, notify_first", [("udp", False), ("udp", True), ("tcp", True), ("tls", False)])
+def test_route_set_of_the_server_is_obeyed(serve, start, transport, notify_first):
+    server = serve(transport, record_route=True)
+    server.max_expires = 3
+    if notify_first:
+        server.misbehave("notify_first", times=1, gap=0.1)
+    daemon, _ = watching(start, server, "ann")
+
+    server.wait(lambda: any(r.to.tag for r in requests_for(server, "ann")), "a refresh", 5)
+    daemon.stop()
+
+    server.wait(lambda: not server.subscriptions(), "unsubscribed", 5)
+    assert server.violations == []
+
+
+def test_daemon_that_stops_while_a_refresh_is_under_way_ends_that_subscription_too(serve, start):
+    server = serve("tcp")
+    server.max_expires = 3
+    server.misbehave("late", phase="refresh", seconds=0.3)
+    daemon, _ = watching(start, server, "ann")
+    server.wait(lambda: any(r.to.tag for r in requests_for(server, "ann")), "a refresh", 5)
+
+    daemon.stop()
+
+    server.wait(lambda: not server.subscriptions(), "unsubscribed", 5)
+    assert server.expired == [] and server.violations == []
+
+
+@pytest.mark.parametrize("text", ["<sip:edge", "<sip:>;lr", ", ".join(["<sip:a@b;lr>"] * 200), "<tel:1>", "\"\\"])
+def test_odd_route_sets_break_nothing(serve, start, text):
+    server = serve("tcp")
+    server.record_route_text = text
+    daemon, console = begin(start, server, [person("ann")])
+    say(server, "ann", "busy")
+
+    server.wait(lambda: server.counters["SUBSCRIBE"] >= 2, "a subscription")
+    assert console.call("server.info") and cups(console)["status"] == "up"
+    daemon.stop()
+
+
+class HangsUp(SipServer):
+    """Closes the connection at each subscription to ann."""
+
+    def _serve(self, transaction, faults):
+        if "ann" in transaction.request.uri:
+            transaction.peer.close("hung up")
+        else:
+            super()._serve(transaction, faults)
+
+
+def test_server_that_hangs_up_at_once_is_not_connected_to_in_a_circle(serve, start):
+    server = serve("tcp", HangsUp)
+    begin(start, server, [person("ann")])
+    server.wait(lambda: server.counters["accepted"] >= 1, "a connection")
+
+    pause(2)
+
+    assert server.counters["accepted"] <= 5, f"{server.counters['accepted']} connections in 2 seconds"
+
+
+# ---- hostile bytes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transport", STREAM_AND_DATAGRAM)
+@pytest.mark.parametrize("kind", sorted(GARBAGE))
+def test_garbage_is_survived(serve, start, transport, kind):
+    """Datagrams are counted; a stream may be given up, and is made anew."""
+    server = serve(transport)
+    daemon, console = watching(start, server, "ann", "bob")
+    before = details(console)
+
+    server.garbage(kind, 2)
+    server.inject(b"\r\n\r\n")
+    say(server, "ann", "away")
+
+    console.wait_overall("ann", "away", 5)
+    say(server, "bob", "away")
+    console.wait_overall("bob", "away", 5)
+    after = details(console)
+    if transport == "udp" and kind != "contradicting_length":
+        assert after["bad_messages"] > before["bad_messages"] and after["last_bad_message"]
+        assert after["connections"] == 1
+    else:
+        assert after["bad_messages"] + after["connections"] > before["bad_messages"] + before["connections"]
+    assert cups(console)["status"] == "up"
+    daemon.stop()
+
+
+def test_garbage_before_any_subscription(serve, start):
+    server = serve("tcp")
+    daemon, console = begin(start, server, [person("ann")], {"monitoring": {"mode": "on-demand"}})
+    console.call("presence.unsubscribe")
+    wait_source(console, "up")
+    for kind in GARBAGE:
+        server.garbage(kind)
+        wait_source(console, "up")
+    daemon.stop()
+
+
+@pytest.mark.parametrize("transport", STREAM_AND_DATAGRAM)
+def test_keep_alives_of_the_server_are_answered(serve, start, transport):
+    server = serve(transport)
+    _, console = watching(start, server, "ann")
+
+    server.inject(b"\r\n\r\n", 3)
+
+    say(server, "ann", "away")
+    console.wait_overall("ann", "away")
+    assert details(console)["bad_messages"] == 0 and details(console)["connections"] == 1
+    assert server.violations == []
+
+
+def test_requests_that_we_do_not_serve_are_answered(serve, start):
+    server = serve("udp")
+    _, console = watching(start, server, "ann")
+    contact = requests_for(server, "ann")[0].contact.uri
+
+    def ask(method):
+        ask.count += 1
+        return (f"{method} {contact} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{server.port};branch=z9hG4bKask{ask.count}"
+                f";rport\r\nMax-Forwards: 70\r\nFrom: <sip:x@y>;tag=a\r\nTo: <{contact}>\r\nCall-ID: {ask.count}@x\r\n"
+                f"CSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n").encode()
+
+    ask.count = 0
+    for method, status in (("OPTIONS", 200), ("INVITE", 405), ("BYE", 405), ("MESSAGE", 405)):
+        count = len(server.violations)
+        server.inject(ask(method))
+        server.wait(lambda: len(server.violations) > count, f"an answer to {method}", 5)  # it matches nothing of ours
+        assert str(status) in server.violations[-1], server.violations[-1]
+    server.inject(ask("ACK"))
+    say(server, "ann", "away")
+    console.wait_overall("ann", "away")
+
+
+# ---- several servers ------------------------------------------------------------------------
+
+
+def test_next_server_when_the_first_is_dead_and_back_when_it_lives(serve, start):
+    first, second = serve("tcp"), serve("tcp")
+    first.stop()
+    say(second, "ann", "busy")
+    _, console = begin(start, second, [person("ann")], failback="1s",
+                       server=[f"127.0.0.1:{first.port}", f"127.0.0.1:{second.port}"])
+    console.wait_overall("ann", "busy")
+    console.notifications.clear()
+    assert str(second.port) in details(console)["peer"]
+
+    first.start()
+    say(first, "ann", "away")
+
+    console.wait_overall("ann", "away", 10)
+    assert str(first.port) in details(console)["peer"]
+    assert second.connections() == 0 or until(lambda: second.connections() == 0, "the second is let go", 5)
+    assert set(statuses_seen(console, "ann")) <= {"ok", "stale"}
+    assert first.violations == [] and second.violations == []
+
+
+def test_next_server_when_the_first_is_lost(serve, start):
+    first, second = serve("tcp"), serve("tcp")
+    for server, activity in ((first, "busy"), (second, "away")):
+        say(server, "ann", activity)
+    _, console = begin(start, first, [person("ann")],
+                       server=[f"127.0.0.1:{first.port}", f"127.0.0.1:{second.port}"])
+    console.wait_overall("ann", "busy")
+
+    first.stop()
+
+    console.wait_overall("ann", "away", 5)
+    assert first.violations == [] and second.violations == []
+
+
+def test_next_server_when_the_first_asks_to_be_left_alone(serve, start):
+    first, second = serve("udp"), serve("udp")
+    first.misbehave("status", method="OPTIONS", code=503, headers={"Retry-After": "60"})
+    say(second, "ann", "busy")
+    _, console = begin(start, first, [person("ann")],
+                       server=[f"127.0.0.1:{first.port}", f"127.0.0.1:{second.port}"])
+
+    console.wait_overall("ann", "busy", 5)
+
+    assert first.counters["OPTIONS"] == 1
+    assert first.violations == [] and second.violations == []
+
+
+# ---- doctor ---------------------------------------------------------------------------------
+
+
+def doctor(daemon):
+    """Exit status and {hop: sentence or None} of `presencectl doctor`."""
+    command = [BUILD / "presencectl", "-s", str(daemon.folder / "presenced.sock"), "--json", "doctor", "cups"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert done.stderr == "", done.stderr
+    return done.returncode, {hop["hop"]: hop.get("sentence") for hop in json.loads(done.stdout)["hops"]}
+
+
+def failing(hops):
+    """The hops that have a sentence."""
+    return {hop: sentence for hop, sentence in hops.items() if sentence}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_doctor_finds_nothing_wrong(serve, start, transport):
+    server = serve(transport)
+    server.require_digest({"watcher": "secret"}, methods=("OPTIONS", "SUBSCRIBE"))
+    daemon, _ = watching(start, server, "ann", password="secret")
+
+    status, hops = doctor(daemon)
+
+    assert status == 0 and failing(hops) == {}
+    links = {"udp": ["udp"], "tcp": ["tcp"], "tls": ["tcp", "tls"]}[transport]
+    assert [hop.split()[0] for hop in hops] == ["configuration", "dns", *links, "OPTIONS", "authentication",
+                                                "subscription"]
+    assert server.violations == []
+
+
+def closed_port(kind):
+    with socket.socket(socket.AF_INET, kind) as end:
+        end.bind(("127.0.0.1", 0))
+        return end.getsockname()[1]
+
+
+def ailing(start, server, words, /, **options):
+    """A daemon whose source does not come up, and what is said of the first hop that fails; this says `words`."""
+    daemon, console = begin(start, server, [person("ann")], **options)
+    wait_source(console, "connection_error", deadline=12)
+    status, hops = doctor(daemon)
+    first, sentence = next(iter(failing(hops).items()))
+    assert status == 1 and words in sentence, hops
+    return first.split()[0], cups(console)
+
+
+def test_doctor_wrong_port_of_a_stream(serve, start):
+    server = serve("tcp")
+    hop, found = ailing(start, server, "nothing listens there", server=f"127.0.0.1:{closed_port(socket.SOCK_STREAM)}")
+    assert hop == "tcp" and "nothing listens there" in found["why"]
+
+
+def test_doctor_wrong_port_of_datagrams(serve, start):
+    server = serve("udp")
+    hop, found = ailing(start, server, "nothing listens there", server=f"127.0.0.1:{closed_port(socket.SOCK_DGRAM)}")
+    assert hop in ("udp", "connection") and "nothing listens there" in found["why"]
+
+
+class NoSuchName:
+    """A name server that knows no name."""
+
+    def __enter__(self):
+        self.end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.end.bind(("127.0.0.1", 0))
+        self.port = self.end.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.end.close()
+
+    def run(self):
+        try:
+            while True:
+                data, address = self.end.recvfrom(2048)
+                head = data[:2] + struct.pack("!HHHHH", 0x8183, 1, 0, 0, 0)
+                self.end.sendto(head + question(data), address)
+        except OSError:
+            pass
+
+
+def question(data):
+    """The first question of a query, as it is."""
+    end = data.index(b"\0", 12) + 5
+    return data[12:end]
+
+
+def test_doctor_name_that_does_not_exist(serve, start):
+    with NoSuchName() as names:
+        hop, found = ailing(start, serve("tcp"), "cups.example.test cannot be resolved",
+                            server="cups.example.test", resolvers=[f"127.0.0.1:{names.port}"])
+    assert hop == "dns" and "cups.example.test" in found["why"]
+
+
+def test_doctor_name_server_that_is_not_there(serve, start):
+    hop, found = ailing(start, serve("udp"), "cannot be resolved", server="cups.example.test:5060",
+                        resolvers=[f"127.0.0.1:{closed_port(socket.SOCK_DGRAM)}"])
+    assert hop == "dns" and "cups.example.test" in found["why"]
+
+
+def test_doctor_certificate_of_another_name(serve, start):
+    hop, found = ailing(start, serve("tls"), "cert_host", cert_host="wrong.test")
+    assert hop == "tls" and "example.test" in found["why"] and "wrong.test" in found["why"]
+
+
+def test_doctor_certificate_of_an_unknown_authority(serve, start, certificates):
+    hop, found = ailing(start, serve("tls"), "ca_file", ca_file=str(certificates / "other-cert.pem"))
+    assert hop == "tls" and "not believed" in found["why"]
+
+
+def test_doctor_tls_to_a_plain_server(serve, start):
+    """It waits for the end of what it takes for a request."""
+    server = serve("tcp")
+    daemon, _ = begin(start, server, [person("ann")], transport="tls")
+
+    status, hops = doctor(daemon)
+
+    assert status == 1 and any(hop.startswith("tls ") and "TLS" in sentence
+                               for hop, sentence in failing(hops).items()), hops
+
+
+def test_doctor_server_that_does_not_accept(serve, start):
+    """Like a firewall that drops what it does not like."""
+    server = serve("tcp")
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(3)]
+        for end in waiting:
+            end.setblocking(False)
+            end.connect_ex(full.getsockname())
+        daemon, _ = begin(start, server, [person("ann")], server=f"127.0.0.1:{full.getsockname()[1]}")
+
+        status, hops = doctor(daemon)
+
+        for end in waiting:
+            end.close()
+    assert status == 1 and any(hop.startswith("tcp ") and "firewalls" in sentence
+                               for hop, sentence in failing(hops).items()), hops
+
+
+def test_doctor_plain_to_a_tls_server(serve, start):
+    server = serve("tls")
+    daemon, console = begin(start, server, [person("ann")], transport="tcp", ca_file=server.certificate[0])
+    wait_source(console, "connection_error", deadline=15)
+    status, hops = doctor(daemon)
+    assert status == 1 and failing(hops)
+
+
+def test_doctor_wrong_password(serve, start):
+    server = serve("tcp")
+    server.require_digest({"watcher": "secret"}, tolerate=True)
+    daemon, console = begin(start, server, [person("ann")], password="wrong")
+    wait_source(console, "forbidden")
+    count = len(server.requests)
+
+    status, hops = doctor(daemon)
+
+    assert status == 1 and "password_file" in " ".join(failing(hops).values()), hops
+    assert len(server.requests) == count, "doctor does not use up attempts"
+
+
+def test_doctor_server_that_refuses_us(serve, start):
+    server = serve("udp")
+    server.misbehave("status", user="watcher", method="SUBSCRIBE", code=403)
+    daemon, _ = watching(start, server, "ann")
+
+    status, hops = doctor(daemon)
+
+    assert status == 1 and set(failing(hops)) == {"subscription"} and "403" in hops["subscription"]
+
+
+def test_doctor_server_that_does_not_speak_sip(serve, start):
+    server = serve("udp")
+    server.misbehave("swallow", method="OPTIONS")
+    daemon, console = begin(start, server, [person("ann")])
+    assert cups(console)["status"] == "connecting"
+
+    status, hops = doctor(daemon)
+
+    assert status == 1 and "does not answer OPTIONS" in " ".join(failing(hops).values()), hops
+
+
+def test_password_file_that_is_missing_is_said(serve, start):
+    server = serve("udp")
+    _, console = begin(start, server, [person("ann")], password_file="missing")
+
+    found = cups(console)
+
+    assert "missing" in found["why"] and "password_file" in found["why"], found

@@ -1,0 +1,662 @@
+"""Subscriptions at a simulated SIP server that follows the RFCs closely, and refuses in every way they allow.
+
+Documents, single NOTIFYs, refusals, lost datagrams, digest, ends of subscriptions, refreshes and fetches. What
+happens to connections is in test_sip_faults.py, the real server in test_sip_kamailio.py.
+
+SPDX-License-Identifier: MIT
+"""
+
+import time
+
+import pytest
+
+from presenced import until
+from sip_world import (STREAM_AND_DATAGRAM, TRANSPORTS, SipServer, begin, certificates, cups, details, document, fresh,
+                       line_document, person, requests_for, say, say_line, serve, statuses_seen, uri, wait_source,
+                       wait_status, wait_why, watching)
+
+__all__ = ["certificates", "serve"]  # fixtures
+ON_DEMAND = {"monitoring": {"mode": "on-demand", "linger": "1s"}}
+
+
+# ---- documents ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_person_and_line_reach_the_console(serve, start, transport):
+    server = serve(transport)
+    _, console = begin(start, server, [person("ann", "101")])
+
+    say(server, "ann", "busy", "meeting", note="Board room")
+    say_line(server, "101", 1, "confirmed", direction="recipient", remote="sip:4711@pbx", display="J. Bloggs")
+
+    console.wait(lambda: console.table["ann"]["telephony"].get("line") == "busy", "the line")
+    presence = console.wait_overall("ann", "busy")
+    assert {key: presence["rich"].get(key) for key in ("status", "availability", "activity", "note", "source")} == {
+        "status": "ok", "availability": "busy", "activity": "meeting", "note": "Board room", "source": "cups"}
+    assert console.table["ann"]["telephony"]["calls"] == [
+        {"state": "connected", "direction": "in", "peer": "sip:4711@pbx", "name": "J. Bloggs"}]
+    say_line(server, "101", 2, "terminated")
+    console.wait(lambda: console.table["ann"]["telephony"].get("line") == "idle", "the line is free")
+    assert server.violations == []
+
+
+def test_line_by_the_presence_package_is_watched_once(serve, start):
+    server = serve()
+    say(server, "101", "on-the-phone")
+    _, console = begin(start, server, [person("ann", "101")], telephony="presence", domains=["telephony"])
+
+    console.wait(lambda: console.table["ann"]["telephony"].get("line") == "busy", "the line")
+
+    assert server.subscriptions("dialog") == []
+    assert len(server.subscriptions("presence", uri("101"))) == 1
+    assert server.violations == []
+
+
+def test_person_and_line_with_one_address_are_one_subscription(serve, start):
+    server = serve()
+    say(server, "ann", "on-the-phone")
+    _, console = begin(start, server, [person("ann")], ON_DEMAND, telephony="presence", telephony_uri="{sip_uri}")
+
+    console.wait(lambda: console.table["ann"]["telephony"].get("line") == "busy", "the line")
+    console.wait(lambda: console.table["ann"]["rich"].get("activity") == "on-the-phone", "the person")
+
+    assert len(server.subscriptions()) == 1
+    console.call("presence.unsubscribe")
+    server.wait(lambda: not server.subscriptions(), "none", 5)
+    assert server.violations == []
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_notify_before_the_answer(serve, start, transport):
+    server = serve(transport)
+    say(server, "ann", "busy")
+    server.misbehave("notify_first", gap=0.5)
+    _, console = begin(start, server, [person("ann")])
+
+    console.wait_overall("ann", "busy")
+    until(lambda: details(console)["established"] == 1, "established")
+    say(server, "ann", "away")
+    console.wait_overall("ann", "away")
+    server.wait(lambda: all(sent.status == 200 for sent in server.notifies), "each NOTIFY is answered 200")
+    assert server.violations == []
+
+
+@pytest.mark.parametrize("kind", ["accepted", "trying"])
+def test_odd_but_good_answers(serve, start, kind):
+    server = serve()
+    server.misbehave(kind)
+    watching(start, server, "ann")
+    assert server.violations == []
+
+
+def test_empty_notify_says_that_nothing_is_known(serve, start):
+    server = serve()
+    _, console = begin(start, server, [person("ann", "101")])
+
+    rich = wait_status(console, "ann", "ok")
+    telephony = wait_status(console, "ann", "ok", "telephony")
+
+    assert "availability" not in rich and "line" not in telephony
+    assert console.table["ann"]["overall"] == "unknown"
+    say(server, "ann", "busy")
+    console.wait_overall("ann", "busy")
+    server.set_state("presence", uri("ann"), None)
+    console.wait_overall("ann", "unknown")
+    assert server.violations == []
+
+
+def test_pending_is_requesting_until_the_person_has_decided(serve, start):
+    server = serve()
+    server.misbehave("state", user="ann", value="pending;expires=600")
+    _, console = begin(start, server, [person("ann"), person("bob")])
+    wait_status(console, "bob", "ok")
+
+    wait_why(console, "ann", "requesting", "not yet decided")
+    assert console.table["ann"]["rich"]["status"] == "requesting"
+
+    server.behave()
+    say(server, "ann", "busy")
+    console.wait_overall("ann", "busy")
+    assert server.violations == []
+
+
+BAD = {"malformed_body": (STREAM_AND_DATAGRAM, {}, "cannot be read"),
+       "wrong_type": (STREAM_AND_DATAGRAM, {}, "text/plain"),
+       "big_body": (("tcp",), {"size": 70 * 1024}, "65536")}
+
+
+@pytest.mark.parametrize("transport, kind", [(t, kind) for kind, (many, *_) in BAD.items() for t in many])
+def test_bad_document_is_an_error_of_one_person_and_heals(serve, start, transport, kind):
+    _, options, words = BAD[kind]
+    server = serve(transport)
+    daemon, console = watching(start, server, "ann", "bob")
+    server.misbehave(kind, user="ann", **options)
+
+    say(server, "ann", "away")
+
+    wait_why(fresh(daemon), "ann", "error", words, deadline=5)
+    wait_status(console, "ann", "error")
+    assert "availability" not in console.table["ann"]["rich"]
+    say(server, "bob", "away")
+    console.wait_overall("bob", "away")
+    assert set(statuses_seen(console, "bob")) <= {"ok"}
+    assert details(console)["connections"] == 1, "the others are not disturbed"
+    server.behave()
+    say(server, "ann", "busy")
+    console.wait_overall("ann", "busy")
+    assert server.violations == []
+
+
+def test_document_too_big_for_a_stream_does_not_make_the_source_flap(serve, start):
+    """The same document comes again with each new subscription."""
+    server = serve("tcp")
+    server.misbehave("big_body", user="ann")
+    begun = time.monotonic()
+    daemon, console = begin(start, server, [person("ann"), person("bob")])
+    say(server, "bob", "busy")
+
+    until(lambda: time.monotonic() > begun + 2, "2 seconds")
+    assert server.counters["accepted"] <= 2, f"{server.counters['accepted']} connections in 2 seconds"
+    console.wait_overall("bob", "busy", 5)
+    wait_why(fresh(daemon), "ann", "error", "65536", deadline=5)
+    assert server.violations == []
+
+
+# ---- single NOTIFYs -------------------------------------------------------------------------
+
+
+def answer_to(server, before, predicate):
+    """The status that the daemon answers to the one NOTIFY since `before` that is meant."""
+    def answered():
+        return [sent.status for sent in server.notifies[before:] if predicate(sent) and sent.status]
+
+    return server.wait(answered, "an answer", 10)[0]
+
+
+@pytest.mark.parametrize("transport", STREAM_AND_DATAGRAM)
+@pytest.mark.parametrize("kind, status", [("low_cseq", 200), ("same_cseq", 200), ("fork", 481),
+                                          ("unknown_dialog", 481), ("wrong_event", 489)])
+def test_notify_that_must_not_be_believed(serve, start, transport, kind, status):
+    server = serve(transport)
+    _, console = watching(start, server, "ann")
+    server.misbehave(kind, times=1, body=document("ann", "vacation", note="wrong"))
+    before = len(server.notifies)
+
+    say(server, "ann", "meeting", note="right")
+
+    assert answer_to(server, before, lambda sent: b"wrong" in sent.raw) == status
+    assert answer_to(server, before, lambda sent: b"right" in sent.raw) == 200
+    assert console.presence("ann")["rich"]["note"] == "right"
+    say(server, "ann", "busy", note="right again")
+    console.wait(lambda: console.table["ann"]["rich"].get("note") == "right again", "it goes on")
+    assert server.violations == []
+
+
+def test_repeated_notify_is_answered_again_and_taken_once(serve, start):
+    server = serve()
+    _, console = watching(start, server, "ann")
+    server.misbehave("repeat", times=1, count=3)
+    raw_states = cups(console)["raw_states"]
+
+    say(server, "ann", "away")
+
+    console.wait_overall("ann", "away")
+    until(lambda: details(console)["repeated"] == 3, "the copies")
+    assert cups(console)["raw_states"] == raw_states + 1
+    assert server.violations == []
+
+
+# ---- refusals -------------------------------------------------------------------------------
+
+REFUSALS = [(403, "access_denied", "does not let us watch"), (404, "not_found", "does not know this address"),
+            (480, "error", "not available now"), (489, "error", "event package"), (500, "error", "error of its own"),
+            (503, "error", "not available"), (603, "access_denied", "declines"), (604, "not_found", "not exist"),
+            (302, "error", "moved"), (405, "error", "405"), (410, "not_found", "410"), (488, "error", "488")]
+
+
+@pytest.mark.parametrize("code, status, words", REFUSALS)
+def test_refusal_concerns_one_person_only(serve, start, code, status, words):
+    server = serve()
+    say(server, "bob", "busy")
+    server.misbehave("status", user="ann", code=code)
+    _, console = begin(start, server, [person("ann"), person("bob")])
+
+    wait_why(console, "ann", status, words)
+
+    assert console.presence("ann")["rich"]["status"] == status
+    console.wait_overall("bob", "busy")
+    assert cups(console)["status"] == "up"
+    assert len(requests_for(server, "ann")) == 1, "not at once again"
+    assert server.violations == []
+
+
+def test_server_that_does_not_know_us_is_said_at_the_source(serve, start):
+    server = serve()
+    server.misbehave("status", user="watcher", code=404)
+    _, console = watching(start, server, "ann")
+
+    assert uri("watcher") in wait_source(console, "up_credentials_not_found")["why"]
+    assert server.violations == []
+
+
+@pytest.mark.parametrize("many", [1, 20])
+def test_interval_too_brief_is_asked_for_longer_at_once(serve, start, many):
+    """Several requests are under way when the first 423 comes."""
+    names = [f"u{n}" for n in range(many)]
+    server = serve()
+    server.min_expires = 1000
+    for name in names:
+        say(server, name, "busy")
+    _, console = begin(start, server, [person(name) for name in names])
+
+    for name in names:
+        console.wait_overall(name, "busy", 4)
+
+    assert all(500 < sub.expires <= 1000 for sub in server.subscriptions())
+    assert not any("error" in statuses_seen(console, name) for name in names)
+    assert server.violations == []
+
+
+def test_unavailable_with_retry_after_leaves_the_server_alone_for_so_long(serve, start):
+    server = serve("tcp")
+    server.misbehave("status", times=1, user="ann", code=503, headers={"Retry-After": "3"})
+    say(server, "ann", "busy")
+    begun = time.monotonic()
+    _, console = begin(start, server, [person("ann")])
+
+    wait_source(console, "connection_error", "503")
+    console.wait_overall("ann", "busy")
+
+    assert 2.5 < time.monotonic() - begun < 8
+    assert wait_source(console, "up")
+    assert server.violations == []
+
+
+def test_request_that_is_never_answered_does_not_hold_up_the_others(serve, start):
+    server = serve()
+    for name in ("ann", "bob"):
+        say(server, name, "busy")
+    server.misbehave("swallow", user="ann")
+    daemon, console = begin(start, server, [person("ann"), person("bob")], in_flight=2)
+
+    console.wait_overall("bob", "busy")
+
+    assert console.presence("ann")["rich"]["status"] == "requesting"
+    server.wait(lambda: requests_for(server, "ann")[0].copies >= 2, "retransmissions", 10)
+    server.behave()
+    assert cups(fresh(daemon))["status"] == "up"
+    assert server.violations == []
+
+
+def test_late_answer_is_an_answer(serve, start):
+    server = serve("tcp")
+    say(server, "ann", "busy")
+    server.misbehave("late", user="ann", seconds=2)
+    _, console = begin(start, server, [person("ann")])
+
+    console.wait_overall("ann", "busy")
+
+    assert len(requests_for(server, "ann")) == 1
+    assert server.violations == []
+
+
+@pytest.mark.parametrize("kind", ["lose", "lose_answer"])
+def test_lost_datagrams_are_repeated(serve, start, kind):
+    server = serve("udp")
+    server.misbehave(kind, times=4, method="*")
+    _, console = watching(start, server, "ann")
+
+    until(lambda: details(console)["established"] == 1, "established")
+
+    assert server.counters["copies"] >= 2
+    assert len(requests_for(server, "ann")) == 1 and len(server.subscriptions()) == 1
+    assert server.violations == []
+
+
+# ---- digest ---------------------------------------------------------------------------------
+
+DIGESTS = {"MD5": {}, "SHA-256": {"algorithms": ("SHA-256",)}, "both": {"algorithms": ("SHA-256", "MD5")},
+           "proxy": {"proxy": True}, "rfc2069": {"qop": False}, "proxy-2069": {"proxy": True, "qop": False},
+           "options": {"methods": ("OPTIONS", "SUBSCRIBE")}}
+
+
+@pytest.mark.parametrize("kind, transport", [*((kind, "udp") for kind in DIGESTS), ("both", "tls"), ("proxy", "tcp")])
+def test_digest(serve, start, kind, transport):
+    server = serve(transport)
+    server.require_digest({"watcher": "secret"}, **DIGESTS[kind])
+    _, console = watching(start, server, "ann", "bob", password="secret")
+
+    assert cups(console)["status"] == "up"
+    assert server.counters["challenge"] <= 6
+    assert server.violations == []
+
+
+@pytest.mark.parametrize("stale", [True, False])
+@pytest.mark.parametrize("uses", [1, 3])
+def test_nonce_that_is_used_up(serve, start, uses, stale):
+    server = serve()
+    server.max_expires = 3
+    server.require_digest({"watcher": "secret"}, uses=uses, stale=stale)
+    names = [f"u{n}" for n in range(8)]
+    _, console = watching(start, server, *names, password="secret")
+
+    server.wait(lambda: all(len([r for r in requests_for(server, name) if r.to.tag]) >= 1 for name in names),
+                "each is refreshed", 10)
+
+    assert cups(console)["status"] == "up" and details(console)["failures"] == 0
+    assert all(set(statuses_seen(console, name)) <= {"ok"} for name in names)
+    assert server.violations == []
+
+
+def with_credentials(server):
+    return [r for r in server.requests if r.count("authorization") or r.count("proxy-authorization")]
+
+
+@pytest.mark.parametrize("methods", [("SUBSCRIBE",), ("OPTIONS", "SUBSCRIBE")])
+def test_wrong_password_is_forbidden_and_not_tried_again_and_again(serve, start, methods):
+    server = serve()
+    server.require_digest({"watcher": "secret"}, tolerate=True, methods=methods)
+    _, console = begin(start, server, [person("ann")], {"hold": "1s"}, password="wrong")
+
+    found = wait_source(console, "forbidden", "password_file")
+    assert "watcher" in found["why"] and "tried again in" in found["why"]
+    count, end = len(server.requests), time.monotonic() + 3
+    until(lambda: time.monotonic() > end, "3 seconds")
+
+    assert len(server.requests) == count, "it is left alone"
+    assert len(with_credentials(server)) <= 3
+    wait_why(console, "ann", "error", "password_file")
+    assert server.violations == []
+
+
+class FarAway(SipServer):
+    """Its answers take a while, as over a wide area network."""
+
+    def _after_faults(self, transaction, phase, serve):
+        def go_on():
+            super(FarAway, self)._after_faults(transaction, phase, serve)
+
+        if transaction.request.method == "OPTIONS":
+            go_on()
+        else:
+            self._loop.after(0.3, go_on)
+
+
+def test_wrong_password_is_not_tried_once_for_each_user(serve, start):
+    """Many servers lock an account after a few wrong attempts."""
+    server = serve("udp", FarAway)
+    server.require_digest({"watcher": "secret"}, tolerate=True)
+    _, console = begin(start, server, [person(f"u{n}") for n in range(40)], password="wrong")
+
+    wait_source(console, "forbidden", "password_file")
+
+    server.wait(lambda: server.counters[401] >= len(server.requests) - 1, "all is answered")
+    assert len(with_credentials(server)) <= 5, f"{len(with_credentials(server))} wrong attempts within one second"
+    assert server.violations == []
+
+
+def test_no_password_is_said(serve, start):
+    server = serve()
+    server.require_digest({"watcher": "secret"})
+    _, console = begin(start, server, [person("ann")])
+
+    wait_source(console, "forbidden", "set user and password_file")
+
+    assert with_credentials(server) == []
+    assert server.violations == []
+
+
+def test_corrected_password_file_heals_at_the_reload(serve, start, tmp_path):
+    server = serve()
+    server.require_digest({"watcher": "secret"}, tolerate=True)
+    say(server, "ann", "busy")
+    (tmp_path / "password").write_text("wrong\n", encoding="utf-8")
+    daemon, console = begin(start, server, [person("ann")], password_file=str(tmp_path / "password"))
+    wait_source(console, "forbidden")
+
+    (tmp_path / "password").write_text("secret\n", encoding="utf-8")
+    daemon.reload()
+
+    console.wait_overall("ann", "busy", 5)
+    assert cups(console)["status"] == "up"
+    assert server.violations == []
+
+
+def test_password_that_becomes_wrong_while_all_works(serve, start):
+    server = serve()
+    server.max_expires = 4
+    server.require_digest({"watcher": "secret"})
+    _, console = watching(start, server, "ann", password="secret")
+
+    server.require_digest({"watcher": "other"}, tolerate=True)
+
+    wait_source(console, "forbidden", "password_file", 10)
+    wait_status(console, "ann", "stale")
+    assert server.violations == []
+
+
+# ---- the server ends a subscription ----------------------------------------------------------
+
+ENDS = [("deactivated", None, "requesting", "subscribe again", 3), ("timeout", None, "ok", "", 3),
+        (None, None, "ok", "", 9), ("probation", 3, "ok", "", 7),
+        ("rejected", None, "access_denied", "does not let us watch", None),
+        ("giveup", None, "access_denied", "has not answered", None),
+        ("noresource", None, "not_found", "does not have this address any more", None)]
+
+
+@pytest.mark.parametrize("reason, retry_after, status, words, again", ENDS)
+def test_subscription_that_is_ended(serve, start, reason, retry_after, status, words, again):
+    """`again`: within so many seconds it is subscribed anew, and the state is known again."""
+    server = serve()
+    _, console = watching(start, server, "ann", "bob")
+    before = len(requests_for(server, "ann"))
+    say(server, "ann", "away", notify=False)
+
+    server.terminate(uri=uri("ann"), reason=reason, retry_after=retry_after)
+
+    if again is None:
+        wait_why(console, "ann", status, words)
+        wait_status(console, "ann", status)
+        assert len(requests_for(server, "ann")) == before
+    else:
+        begun = time.monotonic()
+        console.wait_overall("ann", "away", again)
+        assert time.monotonic() - begun >= (retry_after or 0)
+        seen = set(statuses_seen(console, "ann"))
+        assert seen <= {"ok", "stale", "requesting"} and (reason == "deactivated" or "requesting" not in seen), seen
+    assert set(statuses_seen(console, "bob")) <= {"ok"}
+    assert server.violations == []
+
+
+def test_lamp_does_not_flicker_when_the_server_asks_us_to_subscribe_again(serve, start):
+    """deactivated is what a server says before maintenance, to all of its subscribers (RFC 6665 4.1.3)."""
+    server = serve()
+    _, console = watching(start, server, "ann")
+    before = len(requests_for(server, "ann"))
+
+    server.terminate(reason="deactivated")
+
+    server.wait(lambda: len(requests_for(server, "ann")) > before and server.subscriptions(), "subscribed anew", 5)
+    until(lambda: details(console)["established"] == 1, "established")
+    assert "requesting" not in statuses_seen(console, "ann"), "what was known is not forgotten for a second"
+    assert server.violations == []
+
+
+def test_state_that_never_changes_stays(serve, start):
+    server = serve()
+    _, console = watching(start, server, "ann")
+
+    server.notify(uri=uri("ann"), state="terminated;reason=invariant", body=document("ann", "vacation"))
+
+    console.wait(lambda: console.table["ann"]["rich"].get("activity") == "vacation", "the last word")
+    assert console.table["ann"]["rich"]["status"] == "ok"
+    assert len(requests_for(server, "ann")) == 1
+    assert server.violations == []
+
+
+# ---- refreshes, fetches, ends ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transport", STREAM_AND_DATAGRAM)
+def test_short_subscription_is_refreshed_before_it_ends(serve, start, transport):
+    server = serve(transport)
+    server.max_expires = 3
+    _, console = watching(start, server, "ann")
+
+    server.wait(lambda: len([r for r in requests_for(server, "ann") if r.to.tag]) >= 2, "2 refreshes", 10)
+
+    assert server.expired == [] and len(server.subscriptions()) == 1
+    assert len({request.call_id for request in requests_for(server, "ann")}) == 1
+    assert set(statuses_seen(console, "ann")) <= {"ok"}
+    assert server.violations == []
+
+
+def test_refresh_that_fails_is_tried_again_before_the_subscription_ends(serve, start):
+    server = serve()
+    server.max_expires = 13
+    _, console = watching(start, server, "ann")
+    server.max_expires = 3600
+    server.misbehave("status", times=1, phase="refresh", code=500)
+
+    server.wait(lambda: len([r for r in requests_for(server, "ann") if r.to.tag]) >= 2, "2 refreshes", 30)
+
+    assert set(statuses_seen(console, "ann")) <= {"ok"}
+    assert server.violations == []
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_end_of_demand_is_the_end_of_the_subscription(serve, start, transport):
+    server = serve(transport)
+    say(server, "ann", "busy")
+    _, console = begin(start, server, [person("ann")], ON_DEMAND)
+    console.wait_overall("ann", "busy")
+    assert len(server.subscriptions()) == 1
+
+    console.call("presence.unsubscribe")
+
+    server.wait(lambda: not server.subscriptions(), "unsubscribed", 5)
+    assert requests_for(server, "ann")[-1].expires == 0
+    until(lambda: details(console)["subscriptions"] == 0, "forgotten here too")
+    assert server.expired == [] and server.violations == []
+
+
+def test_last_notify_of_an_unsubscription_belongs_to_it(serve, start):
+    """It is no unknown one: RFC 6665 4.1.2.3 and 4.4.1 have the subscriber wait for it."""
+    server = serve()
+    say(server, "ann", "busy")
+    _, console = begin(start, server, [person("ann")], ON_DEMAND)
+    console.wait_overall("ann", "busy")
+
+    console.call("presence.unsubscribe")
+
+    server.wait(lambda: not server.subscriptions(), "unsubscribed", 5)
+    last = server.notifies[-1]
+    assert last.state.startswith("terminated") and server.wait(lambda: last.status, "answered") == 200
+    assert details(console)["unknown"] == 0
+    assert server.violations == []
+
+
+def test_demand_that_comes_back_while_the_subscription_is_being_ended(serve, start):
+    server = serve()
+    say(server, "ann", "busy")
+    server.misbehave("late", times=1, phase="unsubscribe", seconds=1)
+    _, console = begin(start, server, [person("ann")], ON_DEMAND)
+    console.wait_overall("ann", "busy")
+    console.call("presence.unsubscribe")
+    server.wait(lambda: requests_for(server, "ann")[-1].expires == 0, "unsubscribed", 5)
+
+    console.subscribe(users=["ann"])
+    console.wait_overall("ann", "busy", 5)
+    server.wait(lambda: server.counters["SUBSCRIBE"] >= 4 and len(server.subscriptions()) == 1, "one is left", 5)
+
+    say(server, "ann", "away")
+    console.wait_overall("ann", "away", 5)
+    assert server.violations == []
+
+
+def test_end_of_demand_while_the_subscription_is_being_made(serve, start):
+    server = serve()
+    server.misbehave("late", user="ann", phase="initial", seconds=2.5)
+    _, console = begin(start, server, [person("ann")], ON_DEMAND)
+    server.wait(lambda: requests_for(server, "ann"), "asked for")
+
+    console.call("presence.unsubscribe")
+
+    server.wait(lambda: server.counters["NOTIFY"] >= 2, "subscribed at last", 10)
+    server.wait(lambda: not server.subscriptions(), "and ended", 5)
+    assert server.violations == []
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_daemon_that_stops_takes_its_subscriptions_with_it(serve, start, transport):
+    server = serve(transport)
+    daemon, _ = watching(start, server, *(f"u{n}" for n in range(20)))
+
+    daemon.stop()
+
+    server.wait(lambda: not server.subscriptions(), "none", 5)
+    assert server.expired == [] and server.violations == []
+
+
+def test_source_that_is_stopped_ends_its_subscriptions(serve, start):
+    server = serve("tcp")
+    _, console = watching(start, server, "ann", "bob")
+
+    console.call("sources.stop", name="cups")
+
+    server.wait(lambda: not server.subscriptions() and not server.connections(), "none", 5)
+    assert server.expired == [] and server.violations == []
+
+
+def test_time_that_is_shortened_later_is_obeyed(serve, start):
+    server = serve()
+    server.misbehave("expires", user="ann", phase="initial", value=None)
+    _, console = watching(start, server, "ann")
+
+    server.notify(uri=uri("ann"), state="active;expires=4", body=document("ann", "away"))
+
+    console.wait_overall("ann", "away")
+    server.wait(lambda: any(r.to.tag for r in requests_for(server, "ann")), "a refresh", 4)
+    assert server.violations == []
+
+
+def test_change_that_was_never_said_is_corrected_by_a_fetch(serve, start):
+    server = serve()
+    _, console = watching(start, server, "ann", config={"verify": {"any": "2s"}})
+
+    say(server, "ann", "away", notify=False)
+
+    console.wait_overall("ann", "away", 8)
+    assert cups(console)["corrections"] == 1 and details(console)["fetches"] >= 1
+    assert len(server.subscriptions()) == 1, "the fetch leaves nothing behind"
+    assert server.violations == []
+
+
+def test_end_of_a_call_that_was_never_said_is_corrected_by_a_fetch(serve, start):
+    server = serve()
+    say_line(server, "101", 1, "confirmed")
+    _, console = begin(start, server, [person("ann", "101")], {"verify": {"busy": "2s"}}, domains=["telephony"])
+    console.wait_overall("ann", "busy")
+
+    say_line(server, "101", 7, "terminated", notify=False)
+
+    console.wait_overall("ann", "available", 8)
+    assert cups(console)["corrections"] == 1
+    assert server.violations == []
+
+
+def test_partial_document_after_a_gap_asks_for_the_full_state(serve, start):
+    server = serve()
+    say_line(server, "101", 1)
+    _, console = begin(start, server, [person("ann", "101")], domains=["telephony"])
+    console.wait_overall("ann", "available")
+
+    say_line(server, "101", 5, "confirmed", notify=False)
+    server.notify("dialog", uri("101"), body=line_document("101", 4, kind="partial"))
+
+    console.wait_overall("ann", "busy", 5)
+    assert [r.expires for r in requests_for(server, "101")][-1] == 0, "fetched"
+    server.notify("dialog", uri("101"), body=line_document("101", 6, "terminated", kind="partial"))
+    console.wait_overall("ann", "available", 5)
+    assert server.violations == []
