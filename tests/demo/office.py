@@ -11,26 +11,27 @@ import itertools
 import random
 
 PILOT = "8000"  # of the voicemail system
-COLUMNS = ["id", "name", "groups", "extension", "sip_uri", "voicemail"]
+COLUMNS = {"id": "id", "name": "name", "groups": "groups", "extension": "extension", "sip_uri": "sip_uri",
+           "line@switch": "line", "voicemail": "voicemail"}  # of users.csv, and where they are in a Person
 PEOPLE = """
-anna    Anna Berg     sales;reception  2001
-ben     Ben Okafor    sales            2002
-carla   Carla Ruiz    sales;board      2003
-david   David Cohen   support          2004
-emma    Emma Larsen   support          2005
+anna    Anna Berg     sales;reception  2001  switch
+ben     Ben Okafor    sales            2002  switch
+carla   Carla Ruiz    sales;board      2003  switch
+david   David Cohen   support          2004  switch
+emma    Emma Larsen   support          2005  switch
 farid   Farid Nazari  support          2006
 grace   Grace Lin     engineering      2007
-hugo    Hugo Martin   engineering      2008
+hugo    Hugo Martin   engineering      2008  switch
 ivan    Ivan Petrov   engineering      2009
 julia   Julia Weiss   board            2010
 kofi    Kofi Mensah   reception        2011
-walter  Walter Stone  warehouse        2012
+walter  Walter Stone  warehouse        2012  switch
 """
 OUTSIDE = [("J. Bloggs", "+442079460101"), ("Acme Ltd", "+442079460155"), ("City Hall", "+442079460710"),
            ("M. Dupont", "+33199004217"), (None, "+442079460999")]
 MEETINGS = ["Board room", "Room 4, until three", "Weekly planning", "With the auditors"]
 TALKS = ["Spring catalogue", "New hires"]
-UNTROUBLED = {"availability": "available", "activity": None, "note": None, "idle_since": None}
+UNTROUBLED = {"availability": "available", "activity": None, "note": None}
 
 
 def now():
@@ -38,11 +39,13 @@ def now():
 
 
 class Person:
-    """What is true of one person: `rich` is what cups knows, `telephony` what the switch knows."""
+    """What is true of one person: `rich` is what the person says, `telephony` what the line does."""
 
     def __init__(self, row):
-        self.id, first, last, self.groups, self.extension = row.split()
+        self.id, first, last, self.groups, self.extension, *systems = row.split()
         self.name = f"{first} {last}"
+        self.at_switch = bool(systems)  # else only the telephone system knows the line
+        self.line = self.extension if self.at_switch else "-"
         self.sip_uri = f"sip:{self.id}@example.com"
         self.voicemail = "7" + self.extension[1:]
         self.rich = dict(UNTROUBLED)
@@ -58,13 +61,13 @@ class Office:
         self.changed, self.play = changed, play
         self.people = [Person(row) for row in PEOPLE.strip().splitlines()]
         self.outside = itertools.cycle(OUTSIDE)
-        self.by_address = {p.sip_uri: p for p in self.people} | {p.extension: p for p in self.people}
+        self.by_line = {person.line: person for person in self.people if person.at_switch}
 
     def write_users(self, path):
         with open(path, "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(COLUMNS)
-            rows.writerows([getattr(person, column) for column in COLUMNS] for person in self.people)
+            rows.writerows([getattr(person, name) for name in COLUMNS.values()] for person in self.people)
 
     def open(self):
         """The day begins with something to see."""
@@ -85,10 +88,15 @@ class Office:
         getattr(person, domain).update(facts)
         self.changed(person, domain)
 
-    def facts(self, address, domain):
-        """What the system behind a feed says of an address."""
-        person = self.by_address.get(address)
-        return {"status": "not_found"} if person is None else getattr(person, domain)
+    def switch(self, person, **facts):
+        """What only the switch can know of a line: forwards and do-not-disturb."""
+        if person.at_switch:
+            self.now(person, "telephony", **facts)
+
+    def facts(self, line):
+        """What the switch says of a line."""
+        person = self.by_line.get(line)
+        return {"status": "not_found"} if person is None else person.telephony
 
     # -- telephones
 
@@ -127,12 +135,14 @@ class Office:
         both("idle", None, "idle", None)
 
     def fault(self, person):
-        if person.telephony["line"] == "idle":
+        if person.at_switch and person.telephony["line"] == "idle":
             self.now(person, "telephony", line="offline")
             yield self.dice.uniform(8, 20)
             self.now(person, "telephony", line="idle")
 
     def forward(self, person):
+        if not person.at_switch:
+            return
         target = self.dice.choice(["+447700900142", "2011"])
         self.now(person, "telephony", forward={"target": target})
         yield self.dice.uniform(8, 20)
@@ -147,9 +157,9 @@ class Office:
         idle = [p for p in self.people if not p.occupied and p.telephony["forward"] is None]
         return story(self.dice.choice(idle)) if len(idle) > 4 else iter(())
 
-    def is_for_a_while(self, person, availability, activity=None, note=None, **more):
+    def is_for_a_while(self, person, availability, activity=None, note=None):
         person.occupied = True
-        self.now(person, "rich", availability=availability, activity=activity, note=note, **more)
+        self.now(person, "rich", availability=availability, activity=activity, note=note)
         yield self.dice.uniform(8, 20)
         self.now(person, "rich", **UNTROUBLED)
         person.occupied = False
@@ -161,18 +171,18 @@ class Office:
         return self.is_for_a_while(person, "dnd", "presentation", self.dice.choice(TALKS))
 
     def idle(self, person):
-        return self.is_for_a_while(person, "available_idle", idle_since=now())
+        return self.is_for_a_while(person, "available_idle")
 
     def gone(self, person):
         return self.is_for_a_while(person, "offline")
 
     def lunch(self, person):
         """Calls go to the voicemail system, or to the own mailbox: presenced knows both."""
-        self.now(person, "telephony", forward={"target": self.dice.choice([PILOT, person.voicemail])})
+        self.switch(person, forward={"target": self.dice.choice([PILOT, person.voicemail])})
         yield from self.is_for_a_while(person, "away", "lunch", "Back at one")
-        self.now(person, "telephony", forward=None)
+        self.switch(person, forward=None)
 
     def dnd(self, person):
-        self.now(person, "telephony", dnd=True)
+        self.switch(person, dnd=True)
         yield from self.is_for_a_while(person, "dnd", None, "Quarterly report")
-        self.now(person, "telephony", dnd=False)
+        self.switch(person, dnd=False)

@@ -1,4 +1,4 @@
-"""What the demo has on its side of presenced's sockets: a small loop, two feeding programs, one console.
+"""What the demo has on its side of presenced's sockets: a small loop, a feeding program, a console.
 
 SPDX-License-Identifier: MIT
 """
