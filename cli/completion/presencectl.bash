@@ -4,7 +4,8 @@
 # Names of sources and ids of users are asked from the daemon, within two seconds and without a word if it cannot be
 # reached. They are never given to compgen -W, which would run a $(command) in them.
 
-_presencectl_commands='status list get watch explain subscribe doctor source reload log record replay compose help'
+_presencectl_commands='status list get watch explain subscribe doctor source reload log record replay decode compose
+    help'
 _presencectl_rich='available available_idle away busy busy_idle dnd offline
     appointment breakfast dinner holiday in-transit looking-for-work lunch meal meeting on-the-phone other performance
     permanent-absence playing presentation shopping sleeping spectator steering travel tv unknown vacation working
@@ -56,7 +57,8 @@ _presencectl_value() {
 	--telephony) _presencectl_words "$_presencectl_telephony $_presencectl_statuses" ;;
 	--source) _presencectl_sources ;;
 	--match) _presencectl_users ;;
-	--seconds) ;;
+	--type) _presencectl_words 'application/pidf+xml application/cpim-pidf+xml application/dialog-info+xml' ;;
+	--seconds | --entity) ;;
 	*) return 1 ;;
 	esac
 }
@@ -73,12 +75,17 @@ _presencectl_arguments() {
 		esac ;;
 	log) case $2 in
 		0) _presencectl_words 'error warning info debug' ;;
-		1) _presencectl_words 'config console daemon directory loop source' ;;
+		1) _presencectl_words 'config console daemon directory link loop sip source' ;;
 		esac ;;
+	decode) if [[ $2 -eq 0 ]]; then
+		_presencectl_words 'pidf dialog-info'
+	else
+		_presencectl_files
+	fi ;;
 	record | replay) [[ $2 -eq 0 ]] && _presencectl_files ;;
 	help) case $2 in
 		0) _presencectl_words "$_presencectl_commands" ;;
-		1) [[ $3 == source ]] && _presencectl_words feed ;;
+		1) [[ $3 == source ]] && _presencectl_words 'feed sip' ;;
 		esac ;;
 	esac
 }
@@ -92,7 +99,7 @@ _presencectl() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-s | --socket) presencectl+=(-s "${COMP_WORDS[++i]/#\~/$HOME}") ;;
-		--rich | --telephony | --source | --match | --seconds | --config | --live) i+=1 ;;
+		--rich | --telephony | --source | --match | --seconds | --config | --live | --type | --entity) i+=1 ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then
@@ -112,6 +119,7 @@ _presencectl() {
 		list) options+=' --rich --telephony --source --match' ;;
 		subscribe) options+=' --seconds' ;;
 		replay) options+=' --config --live --fast' ;;
+		decode) options+=' --type --entity' ;;
 		compose) options+=' --config' ;;
 		esac
 		_presencectl_words "$options"

@@ -68,6 +68,24 @@ def number(text):
     return 86400000 if text == "DAY" else int(text)
 
 
+def macro_rows(text, opening):
+    """Rows that stand in a macro's call or in a macro, as option_tables() has them."""
+    table = {}
+    for row in re.findall(opening + r'\s*((?:"[^"]*"\s*|[^"{}]|\{[^{}]*\})*?)\s*(?:\}|\),\n)', text.replace("\\\n", "\n")):
+        option, kind, _, fallback, low, high, _, flags, _ = split_row(row.replace("PREFIX", ""))
+        table[c_text(option)] = (kind, c_text(fallback), number(low), number(high), "_FLAGS" in flags or
+                                 "OPTION_REQUIRED" in flags)
+    return table
+
+
+def link_options():
+    return macro_rows(read("connectors", "link_settings.h").split("#define LINK_OPTIONS")[1].split("\n\n")[0], r"\{")
+
+
+def sip_spec():
+    return macro_rows(read("connectors", "sip", "sip_spec.c").split("options[] = {")[1].split("{ 0 }")[0], r"OPTION\((?=\")")
+
+
 def feed_spec():
     (table,) = option_tables(read("connectors", "feed", "feed_spec.c")).values()
     return table
@@ -82,7 +100,7 @@ def sections():
     assert set(tables) == set(listed) | set(OTHER_SECTIONS), "a table that no section has"
     found = {(listed | OTHER_SECTIONS)[table] or "top level": options for table, options in tables.items()}
     found["sources[]"] = found["sources[]"] | {"type": ("OPTION_WORD", None, 0, 0, True)}
-    return found | {"type: feed": feed_spec()}
+    return found | {"type: feed": feed_spec(), "Transport": link_options(), "type: sip": sip_spec()}
 
 
 def bounds(kind, low, high):
@@ -93,7 +111,7 @@ def bounds(kind, low, high):
         return f"From {low}/s to {high}/s."
     if kind == "OPTION_INT":
         return f"From {low} to {high}."
-    return f"From {low // 1000}s to {high // 86400000}d."
+    return f"From {low // 1000}s to {f'{high // 86400000}d' if high >= 86400000 else f'{high // 60000}m'}."
 
 
 def commands():
@@ -117,7 +135,8 @@ def help_options(program):
 def manual_sections():
     """Section of presenced.yaml(5) -> option -> text about it."""
     page = read("man", "presenced.yaml.5")
-    described = re.search(r"^\.Sh SECTIONS\n(.*?)^\.Sh ", page, re.M | re.S)[1]
+    described = re.search(r"^\.Sh SECTIONS\n(.*?)^\.Sh USERS", page, re.M | re.S)[1].replace(
+        ".Sh SOURCES OVER A NETWORK\n", "")
     found = {}
     for part in re.split(r"^\.Ss ", described, flags=re.M)[1:]:
         title, text = part.split("\n", 1)
@@ -182,11 +201,13 @@ def test_the_manual_gives_defaults_and_bounds_as_the_tables_have_them():
                 assert f"\n{'Required.' if required else 'Default: '}" in text or name == "keep", (section, name)
 
 
-def test_the_options_of_a_feed_are_those_that_presencectl_prints():
-    status, out, _ = run(PRESENCECTL, "help", "source", "feed")
+@pytest.mark.parametrize("kind, parts", [("feed", ["type: feed"]), ("sip", ["Transport", "type: sip"])])
+def test_the_options_of_a_source_are_those_that_presencectl_prints(kind, parts):
+    status, out, _ = run(PRESENCECTL, "help", "source", kind)
 
     assert status == 0
-    assert set(re.findall(r"^  ([a-z_]+): ", out, re.M)) == set(manual_sections()["type: feed"])
+    assert set(re.findall(r"^  ([a-z_]+): ", out, re.M)) == \
+        {name for part in parts for name in manual_sections()[part]}
 
 
 def test_every_word_of_an_option_is_in_the_manual():
@@ -206,18 +227,22 @@ def words_of(vocabulary, title):
     return re.findall(r'X\([A-Z_0-9]+, "([^"]+)"', text)
 
 
+def in_the_sample(section):
+    return "sources[]" if section == "Transport" or section.startswith("type: ") else section
+
+
 def test_every_option_is_in_the_sample():
     sample = sample_options()
     for section, options in sections().items():
         for name in options:
-            assert (section.replace("type: feed", "sources[]"), name) in sample, (section, name)
+            assert (in_the_sample(section), name) in sample, (section, name)
 
 
 def test_an_option_that_is_switched_off_shows_its_default():
     off = set(uncommented().splitlines()) - set(SAMPLE.read_text(encoding="utf-8").splitlines())
     for section, options in sections().items():
         for name, (_, fallback, *_) in options.items():
-            for value in sample_options().get((section, name), []):
+            for value in sample_options().get((in_the_sample(section), name), []):
                 if fallback is not None and any(re.fullmatch(rf" *{name}: {re.escape(value)}", line) for line in off):
                     assert value.strip('"') == fallback, (section, name)
 
@@ -304,8 +329,8 @@ def complete(*words, environment=None):
 
 def test_bash_completes_commands_and_options():
     assert complete("") == set(commands())
-    assert complete("-") | complete("list", "-") | complete("subscribe", "-") | complete("replay", "-") == \
-        help_options(PRESENCECTL) | {"-V", "--version", "-h", "--help"}
+    assert complete("-") | complete("list", "-") | complete("subscribe", "-") | complete("replay", "-") | \
+        complete("decode", "-") == help_options(PRESENCECTL) | {"-V", "--version", "-h", "--help"}
     for command, arguments in commands().items():
         assert set(re.findall(r"--[a-z]+", arguments)) <= complete(command, "-"), command
 
