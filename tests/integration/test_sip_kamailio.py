@@ -64,6 +64,7 @@ def test_busy_at_the_server_is_busy_at_the_console(start, tmp_path, transport, a
         publisher.publish("101", busy_call("101"), "dialog")
 
         console.wait(lambda: console.table["ann"]["telephony"].get("line") == "busy", "the line")
+        console.wait(lambda: console.table["ann"]["rich"].get("availability") == "busy", "the person")
         presence = console.wait_overall("ann", "busy")
         assert {key: presence["rich"].get(key) for key in ("status", "availability", "activity", "note", "source")} == {
             "status": "ok", "availability": "busy", "activity": "meeting", "note": "Board room", "source": "cups"}

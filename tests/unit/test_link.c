@@ -185,17 +185,19 @@ static void a_server_that_only_closes_is_not_called_at_once(void **state)
 	server_close(&a);
 }
 
+/* Once: what has broken it may break the next one as well, and for ever. */
 static void after_a_good_connection_the_next_comes_at_once(void **state)
 {
 	(void)state;
 	connect_to(&a);
 	w.on_up = be_good;
-	for (int i = 1; i <= 5; i++) {
-		AWAIT(w.ups == i && a.peers[i - 1] != NULL);
-		server_hang_up(&a);
-	}
-	AWAIT(w.ups == 6);
-	assert_int_equal(w.downs, 5);
+	AWAIT(w.ups == 1 && a.peers[0] != NULL);
+	server_hang_up(&a);
+	AWAIT(w.ups == 2 && a.peers[1] != NULL);
+	server_hang_up(&a);
+	AWAIT(w.downs == 2);
+	pass(300);
+	assert_int_equal(w.ups, 2);
 	server_close(&a);
 }
 
