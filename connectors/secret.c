@@ -38,6 +38,7 @@ int secret_read(const char *text, const char *file, char *buf, char *err, size_t
 		snprintf(err, err_size, "password_file %s cannot be read: %s", file, strerror(-r));
 		return r;
 	}
+	setvbuf(f, NULL, _IONBF, 0); /* no copy in a buffer that is freed */
 	len = fread(buf, 1, SECRET_SIZE - 1, f);
 	fclose(f);
 	buf[len] = '\0';

@@ -26,7 +26,6 @@ struct chunk {
 /* A run of text as expat hands it over; joined when its element ends, so each byte is copied once. */
 struct piece {
 	STAILQ_ENTRY(piece) link;
-	const struct xml_node *node;
 	size_t len;
 	char data[];
 };

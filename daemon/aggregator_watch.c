@@ -52,7 +52,11 @@ enum state_status watch_status(const struct watch *w, const char **ret_why)
 		return silent_status(w, ret_why);
 	said = w->raw->facts.status;
 	if (said_in_this_connection(w)) {
-		if (w->unproved_since == 0 || (said != STATE_STATUS_OK && !w->failed)) {
+		/* a refusal lights no lamp, and the source asks again in its own time */
+		bool refused =
+		    said == STATE_STATUS_ERROR || said == STATE_STATUS_ACCESS_DENIED || said == STATE_STATUS_NOT_FOUND;
+
+		if (w->unproved_since == 0 || refused || (said != STATE_STATUS_OK && !w->failed)) {
 			*ret_why = w->raw->facts.why;
 			return said;
 		}

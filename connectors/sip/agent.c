@@ -63,15 +63,23 @@ static void put_lower(char *text)
 			*text = (char)(*text - 'A' + 'a');
 }
 
-void agent_set_address(struct agent *a, const char *host, uint16_t port, uint16_t contact_port, bool v6)
+static void put_address(char *buf, size_t size, const char *host, uint16_t port)
 {
-	char transport[8];
+	bool v6 = strchr(host, ':') != NULL;
+
+	snprintf(buf, size, "%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+void agent_set_address(
+    struct agent *a, const char *host, uint16_t port, const char *contact_host, uint16_t contact_port)
+{
+	char transport[8], contact[80];
 
 	snprintf(transport, sizeof transport, "%s", a->settings.transport);
 	put_lower(transport);
-	snprintf(a->address, sizeof a->address, "%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", port);
-	snprintf(a->contact, sizeof a->contact, "<sip:presenced@%s%s%s:%u;transport=%s>", v6 ? "[" : "", host,
-	    v6 ? "]" : "", contact_port, transport);
+	put_address(a->address, sizeof a->address, host, port);
+	put_address(contact, sizeof contact, contact_host, contact_port);
+	snprintf(a->contact, sizeof a->contact, "<sip:presenced@%s;transport=%s>", contact, transport);
 }
 
 const char *agent_contact(const struct agent *a)
@@ -155,7 +163,7 @@ static int send_once(struct agent *a, struct agent_call *call)
 
 int agent_send(struct agent *a, struct agent_call *call)
 {
-	call->challenges = 0;
+	call->challenges[0] = call->challenges[1] = 0;
 	return send_once(a, call);
 }
 
@@ -169,32 +177,34 @@ void agent_cancel(struct agent_call *call)
 
 /* --- answers --------------------------------------------------------------------------------------- */
 
-/* Whether the challenge was answered. The first one always is: a nonce that has expired looks like a wrong password
+/* Answer a challenge: 0; -EACCES: nothing (more) can be said to it; or why it could not be sent. The first one always is: a nonce that has expired looks like a wrong password
  * where the server does not say stale. A challenge to the answer of a challenge is a refusal. */
-static bool answer_challenge(struct agent *a, struct agent_call *call, const sip_t *answer, int status)
+static int answer_challenge(struct agent *a, struct agent_call *call, const sip_t *answer, int status)
 {
 	struct digest_challenge *c = &a->challenges[status == 407];
+	uint8_t *answered = &call->challenges[status == 407];
 	const char *why = NULL;
 
 	if (!digest_take(c, answer, &why)) {
 		snprintf(a->refusal, sizeof a->refusal, "%s", why);
-		return false;
+		return -EACCES;
 	}
 	if (a->settings.identity.password == NULL) {
 		snprintf(a->refusal, sizeof a->refusal,
 		    "the server asks %s for a password (realm %.100s): set user and password_file",
 		    a->settings.identity.user, c->realm);
 		c->set = false;
-		return false;
+		return -EACCES;
 	}
-	if (call->challenges > 0 && (!c->stale || call->challenges == MAX_CHALLENGES)) {
+	if (*answered > 0 && (!c->stale || *answered == MAX_CHALLENGES)) {
 		snprintf(a->refusal, sizeof a->refusal,
 		    "the server refuses the password of %.100s (realm %.100s): correct user and password_file",
 		    a->settings.identity.user, c->realm);
-		return false;
+		c->set = false; /* the next request must not be one more wrong attempt */
+		return -EACCES;
 	}
-	call->challenges++;
-	return send_once(a, call) == 0;
+	(*answered)++;
+	return send_once(a, call);
 }
 
 static void on_answer(void *arg, const sip_t *answer, int status)
@@ -204,9 +214,11 @@ static void on_answer(void *arg, const sip_t *answer, int status)
 
 	call->transaction = NULL;
 	if ((status == 401 || status == 407) && answer != NULL) {
-		snprintf(a->refusal, sizeof a->refusal, "the request with credentials could not be sent");
-		if (answer_challenge(a, call, answer, status))
+		int r = answer_challenge(a, call, answer, status);
+
+		if (r == 0)
 			return;
+		status = r == -EACCES ? status : r == -EMSGSIZE ? SIP_TOO_LONG : SIP_LOST;
 		answer = NULL;
 	}
 	call->type->answered(call, answer, status);

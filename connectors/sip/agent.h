@@ -35,7 +35,7 @@ struct agent_call_type {
 	/* Fill the request; called for each sending: a second time with credentials. */
 	void (*compose)(struct agent_call *call, struct agent_request *ret);
 
-	/* The final answer; or NULL with SIP_TIMEOUT or SIP_LOST, or with 401 and 407 when we have nothing (more) to
+	/* The final answer; or NULL with SIP_TIMEOUT, SIP_LOST or SIP_TOO_LONG, or with 401 and 407 when we have nothing (more) to
 	 * say to a challenge: agent_refusal() says why. */
 	void (*answered)(struct agent_call *call, const sip_t *answer, int status);
 };
@@ -45,7 +45,7 @@ struct agent_call {
 	const struct agent_call_type *type;
 	struct agent *agent;
 	struct transaction *transaction; /* NULL: nothing is under way */
-	uint8_t challenges;		 /* answered for this request */
+	uint8_t challenges[2];		 /* answered for this request: of servers, of proxies */
 };
 
 struct agent *agent_new(const struct agent_settings *settings, int64_t now); /* NULL without memory */
@@ -55,8 +55,9 @@ void agent_free(struct agent *a); /* no call is answered any more; NULL is fine 
 void agent_set_time(struct agent *a, int64_t now);
 int64_t agent_time(const struct agent *a);
 
-/* Where answers (Via) and requests (Contact) reach us. */
-void agent_set_address(struct agent *a, const char *host, uint16_t port, uint16_t contact_port, bool v6);
+/* Where answers (Via) and requests (Contact) reach us; numeric hosts without brackets. */
+void agent_set_address(
+    struct agent *a, const char *host, uint16_t port, const char *contact_host, uint16_t contact_port);
 const char *agent_contact(const struct agent *a); /* "<sip:presenced@192.0.2.1:5060;transport=udp>" */
 
 /* Send a request. 0 and one answered() later; or -errno, and no answered(): -ENOBUFS later would do, -EMSGSIZE never. */

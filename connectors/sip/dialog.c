@@ -150,6 +150,8 @@ static bool learn(struct dialog *d, const char *tag, const sip_contact_t *contac
 
 	if (tag == NULL)
 		return false;
+	if (d->peer != NULL && strcmp(d->peer->tag, tag) != 0)
+		return true; /* another fork: the first one stays */
 	if (contact == NULL || !uri_text(contact->m_url, target, sizeof target)) {
 		if (d->peer != NULL)
 			return true; /* the target stays */

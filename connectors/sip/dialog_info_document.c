@@ -192,7 +192,7 @@ void line_dialogs_replace(struct line_dialogs *dialogs, struct line_dialogs *by)
 	clear(dialogs->list, dialogs->count);
 	dialogs->list = by->list;
 	dialogs->count = by->count;
-	dialogs->whole = true;
+	dialogs->whole = by->whole;
 	*by = (struct line_dialogs){ 0 };
 }
 
@@ -367,6 +367,7 @@ int dialog_info_read(struct xml_reader *x, const char *data, size_t len, int64_t
 		clear(dialogs->list, dialogs->count);
 		dialogs->list = NULL;
 		dialogs->count = 0;
+		dialogs->whole = false;
 		return DIALOG_INFO_TAKEN;
 	}
 	r = read_document(x, root, now, &doc, error);
@@ -383,7 +384,7 @@ int dialog_info_read(struct xml_reader *x, const char *data, size_t len, int64_t
 		dialogs->versioned = true;
 		dialogs->version = doc.version;
 	}
-	dialogs->whole = dialogs->whole || doc.full;
+	dialogs->whole = !gap;
 	say(dialogs, ret);
 	return gap ? DIALOG_INFO_GAP : DIALOG_INFO_TAKEN;
 }

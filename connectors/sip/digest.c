@@ -122,12 +122,16 @@ static void response_of(const struct digest_challenge *c, const struct digest_id
     const char *uri, const char *cnonce, char *hex)
 {
 	const char *algorithm = algorithms[c->algorithm].digest;
+	static const char zeros[4096];
 	char a1[HEX_SIZE], a2[HEX_SIZE];
 	struct buf text;
 
 	buf_init(&text, 8192);
+	buf_put(&text, zeros, sizeof zeros); /* one block from the start: a growing one would leave copies behind */
+	buf_clear(&text);
 	buf_printf(&text, "%s:%s:%s", who->user, c->realm, who->password);
 	hash(algorithm, &text, a1);
+	explicit_bzero(text.data, text.len);
 	buf_clear(&text);
 	buf_printf(&text, "%s:%s", method, uri);
 	hash(algorithm, &text, a2);
@@ -137,6 +141,7 @@ static void response_of(const struct digest_challenge *c, const struct digest_id
 	else
 		buf_printf(&text, "%s:%s:%s", a1, c->nonce, a2);
 	hash(algorithm, &text, hex);
+	explicit_bzero(a1, sizeof a1);
 	buf_done(&text);
 }
 

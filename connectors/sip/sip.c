@@ -67,9 +67,10 @@ static void ask(struct question *q);
 
 static void come_up(struct connector *c, enum source_status status, const char *why)
 {
+	if (!link_is_up(c->link))
+		return;
 	link_good(c->link);
 	c->up = true;
-	c->forbidden_ms = FORBIDDEN_MIN_MS;
 	say_status(c, status, why);
 	source_resync_begin(c->source, source_domains(c->source));
 	subscriber_connected(c->subscriber);
@@ -85,6 +86,7 @@ static void forbidden(struct connector *c, const char *why)
 	snprintf(text, sizeof text, "%s; tried again in %s", why, duration_format(c->forbidden_ms, wait));
 	link_fail(c->link, LINK_NEXT_PAUSE, c->forbidden_ms, why);
 	c->forbidden_ms = c->forbidden_ms * 2 < FORBIDDEN_MAX_MS ? c->forbidden_ms * 2 : FORBIDDEN_MAX_MS;
+	c->excused = true;
 	say_status(c, SOURCE_STATUS_FORBIDDEN, text);
 }
 
@@ -124,7 +126,7 @@ void sip_question_compose(struct agent_call *call, struct agent_request *r)
 static void ask(struct question *q)
 {
 	sip_question_begin(q);
-	if (agent_send(q->of->agent, &q->call) < 0 && q == &q->of->alive)
+	if (agent_send(q->of->agent, &q->call) < 0)
 		link_fail(q->of->link, LINK_NEXT_SERVER, 0, "nothing can be sent to it");
 }
 
@@ -136,16 +138,17 @@ static void on_alive(struct agent_call *call, const sip_t *answer, int status)
 
 	if (status == 401 || status == 407) {
 		forbidden(c, agent_refusal(c->agent));
-	} else if (status == 403 && call->challenges > 0) {
+	} else if (status == 403 && call->challenges[0] + call->challenges[1] > 0) {
 		forbidden(c, "the server refuses our credentials (403): correct user and password_file");
 	} else if (answer != NULL && status == 503) {
 		snprintf(why, sizeof why, "it is not available (503 %.80s)",
 		    answer->sip_status->st_phrase == NULL ? "" : answer->sip_status->st_phrase);
 		link_fail(c->link, LINK_NEXT_SERVER, sip_message_retry_after(answer), why);
-	} else if (answer == NULL && (status != SIP_TIMEOUT || c->heard == q->heard)) {
+	} else if (answer == NULL && status != SIP_TIMEOUT) {
+		link_fail(c->link, LINK_NEXT_SERVER, 0, "OPTIONS cannot be sent to it");
+	} else if (answer == NULL && c->heard == q->heard) {
 		snprintf(why, sizeof why, "no answer to OPTIONS within %d s", ALIVE_MS / 1000);
-		if (status == SIP_TIMEOUT)
-			link_fail(c->link, LINK_NEXT_SERVER, 0, why);
+		link_fail(c->link, LINK_NEXT_SERVER, 0, why);
 	} else if (!c->up && c->identity.call.transaction == NULL) {
 		ask(&c->identity);
 	}
@@ -168,6 +171,8 @@ static void on_identity(struct agent_call *call, const sip_t *answer, int status
 		come_up(c, SOURCE_STATUS_UP_CREDENTIALS_NOT_FOUND, why);
 	} else if (answer != NULL || status == SIP_TIMEOUT) {
 		come_up(c, SOURCE_STATUS_UP, NULL);
+	} else {
+		link_fail(c->link, LINK_NEXT_SERVER, 0, "SUBSCRIBE cannot be sent to it");
 	}
 }
 
@@ -206,6 +211,7 @@ static void on_settled(void *arg)
 {
 	struct connector *c = arg;
 
+	c->forbidden_ms = FORBIDDEN_MIN_MS; /* nobody was refused */
 	if (c->up)
 		source_resync_end(c->source, source_domains(c->source));
 }
@@ -377,8 +383,8 @@ static int open_listener(struct connector *c, char *err, size_t err_size)
 static void on_up(void *arg)
 {
 	struct connector *c = arg;
-	char host[64];
-	uint16_t port;
+	char host[64], at[LINK_HOST_SIZE];
+	uint16_t port, contact;
 	bool v6;
 
 	if (!link_local(c->link, host, sizeof host, &port, &v6)) {
@@ -386,7 +392,10 @@ static void on_up(void *arg)
 		return;
 	}
 	c->crlf = false;
-	agent_set_address(c->agent, host, port, c->listener == NULL ? port : link_listener_port(c->listener), v6);
+	contact = port;
+	if (c->listener == NULL || !sip_listen_at(c->settings, at, sizeof at, &contact) || at[0] == '\0')
+		snprintf(at, sizeof at, "%s", host);
+	agent_set_address(c->agent, host, port, at, contact);
 	sip_enter(c);
 	ask(&c->alive);
 	sip_leave(c);
@@ -413,8 +422,10 @@ static void on_down(void *arg, enum link_fault fault, const char *why)
 	subscriber_lost(c->subscriber);
 	agent_lost(c->agent);
 	sip_leave(c);
-	if (c->said == SOURCE_STATUS_FORBIDDEN && fault == LINK_FAULT_GIVEN_UP)
-		return; /* said with its own reason */
+	if (c->excused) {
+		c->excused = false;
+		return;
+	}
 	say_status(c, fault == LINK_FAULT_MOVED ? SOURCE_STATUS_CONNECTING : SOURCE_STATUS_CONNECTION_ERROR, why);
 }
 
@@ -591,7 +602,7 @@ static bool outdated(const struct connector *c)
 	bool differs = (r > 0) != c->has_password || strcmp(password, c->password) != 0;
 
 	explicit_bzero(password, sizeof password);
-	return differs;
+	return r >= 0 && differs; /* what cannot be read now does not stop what works */
 }
 
 static void stats(const struct connector *c, struct buf *b)

@@ -42,6 +42,7 @@ struct connector {
 	bool up;		   /* it has answered, and lets us in */
 	enum source_status said;   /* to the core */
 	char why[512];		   /* of a status that is not up */
+	bool excused;		   /* why the connection ends has been said */
 	int64_t forbidden_ms;	   /* how long it is left alone after the next refusal */
 	bool crlf;		   /* half a ping has come */
 	uint64_t heard, malformed; /* messages */

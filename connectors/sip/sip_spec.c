@@ -203,6 +203,15 @@ static const char *check_template(const char *template, char *buf, size_t size)
 	return NULL;
 }
 
+/* It is written into requests as it is. */
+static bool has_bad_bytes(const char *uri)
+{
+	for (; *uri != '\0'; uri++)
+		if ((unsigned char)*uri <= ' ' || (unsigned char)*uri >= 0x7f || strchr("<>\"\\^`{|}", *uri) != NULL)
+			return true;
+	return false;
+}
+
 static const struct option *check(const void *settings, char *buf, size_t size)
 {
 	const struct sip_settings *s = settings;
@@ -211,6 +220,11 @@ static const struct option *check(const void *settings, char *buf, size_t size)
 	size_t user_len, len;
 	uint16_t port;
 
+	if (wrong == NULL && s->uri != NULL && has_bad_bytes(s->uri)) {
+		snprintf(buf, size,
+		    "found a blank, a control character, or one of <>\"\\^`{|} in it, expected sip:user@domain");
+		wrong = "uri";
+	}
 	if (wrong == NULL && s->uri != NULL && !split_uri(s->uri, &user, &user_len, &host, &len)) {
 		snprintf(buf, size, "found \"%.80s\", expected sip:user@domain", s->uri);
 		wrong = "uri";

@@ -23,7 +23,13 @@ static void say(
 void states_status(struct states *s, const struct subscribed *who, enum state_status status, const char *why)
 {
 	struct raw_facts facts[DOMAIN_COUNT];
+	char text[RAW_MAX_TEXT_BYTES];
 
+	if (why != NULL) { /* it may quote the server, or half a character */
+		snprintf(text, sizeof text, "%s", why);
+		utf8_repair(text);
+		why = text;
+	}
 	for (int d = 0; d < DOMAIN_COUNT; d++)
 		facts[d] = (struct raw_facts){
 			.domain = (int8_t)d, .status = (int8_t)status, .activity = -1, .forward_kind = -1, .why = why

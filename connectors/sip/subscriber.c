@@ -81,7 +81,10 @@ int subscriber_watch(struct subscriber *s, const char *address, enum sip_package
 
 	if (sub != NULL) { /* watched in the other domain: what is known is asked for once more */
 		sub->domains |= (uint8_t)(1u << domain);
-		subscriber_verify(s, address, package);
+		if (sub->main.state == USAGE_NONE)
+			usage_begin(&sub->main);
+		else
+			subscriber_verify(s, address, package);
 		return 0;
 	}
 	sub = calloc(1, sizeof *sub + len + 1);
@@ -143,6 +146,10 @@ void subscriber_verify(struct subscriber *s, const char *address, enum sip_packa
 			usage_begin(&sub->main);
 		return;
 	}
+	if (sub->main.pending) { /* a fetch would bring what strangers are shown */
+		usage_refresh(&sub->main);
+		return;
+	}
 	u = calloc(1, sizeof *u);
 	if (u == NULL)
 		return;
@@ -162,6 +169,8 @@ void subscriber_connected(struct subscriber *s)
 {
 	s->connected = true;
 	s->min_expires = 0;
+	s->anew = 0;
+	s->anew_after = 0;
 	subscriber_begin_all(s);
 	wheel_arm(&s->wheel, &s->beat, subscriber_now(s) + BEAT_MS);
 }
@@ -172,11 +181,6 @@ void subscriber_lost(struct subscriber *s)
 
 	s->connected = false;
 	wheel_disarm(&s->wheel, &s->beat);
-	while ((u = TAILQ_FIRST(&s->urgent)) != NULL) {
-		usage_move(u, PLACE_NOWHERE);
-		if (u->state == USAGE_LEAVING)
-			usage_over(u);
-	}
 	for (uint32_t i = 0; i < s->slot_count; i++) {
 		u = s->slots[i];
 		if (u == NULL)

@@ -20,7 +20,7 @@ static void accepted(struct usage *u, const sip_t *answer)
 	int64_t seconds = answer->sip_expires != NULL ? (int64_t)answer->sip_expires->ex_delta : subscriber_expires(s);
 
 	if (u->state == USAGE_ESTABLISHED)
-		s->forgotten = 0;
+		s->forgotten = s->anew = 0;
 	if (!dialog_learn_from_answer(&u->dialog, answer, u->of->address) && dialog_request_uri(&u->dialog) == NULL) {
 		usage_say(u, unusable.status, unusable.why);
 		usage_retry(u, &unusable, 0);
@@ -33,6 +33,8 @@ static void accepted(struct usage *u, const sip_t *answer)
 	}
 	if (seconds <= 0 || seconds > subscriber_expires(s))
 		seconds = subscriber_expires(s); /* it may shorten, not lengthen; and 0 is no answer to what we asked */
+	if (u->state == USAGE_ESTABLISHED)
+		u->failures = 0; /* it has lasted */
 	expect_until(u, seconds);
 	if (u->heard) {
 		usage_established(u);
@@ -60,11 +62,14 @@ static void forgotten(struct usage *u)
 	s->forgotten++;
 	s->stats.forgotten++;
 	usage_say(u, STATE_STATUS_STALE, refusal_of_status(481)->why);
-	usage_begin(u);
+	usage_retry(u, refusal_of_status(481), 0);
+	if (subscriber_now(s) < s->anew_after)
+		return;
 	if (s->forgotten >= FORGOTTEN_AFTER || TAILQ_EMPTY(&s->established)) {
 		if (s->forgotten > 1 || s->watched[0].count + s->watched[1].count == 1) {
 			s->owner.trouble(s->owner.arg, SUBSCRIBER_FORGOTTEN, 0,
 			    "the server has forgotten our subscriptions: it was restarted, or lost its memory");
+			s->anew_after = subscriber_now(s) + refusal_wait(RETRY_BACKOFF, ++s->anew + 3);
 			subscriber_begin_all(s);
 		}
 		return;
@@ -120,8 +125,10 @@ static bool wants_longer(struct usage *u, const sip_t *answer)
 }
 
 /* An answer to somebody whom nobody wants any more: to the goodbye, or to what was under way before it. */
-static void left(struct usage *u, int status)
+static void left(struct usage *u, const sip_t *answer, int status)
 {
+	if (status < 300 && !u->goodbye)
+		(void)dialog_learn_from_answer(&u->dialog, answer, u->of->address);
 	if (status >= 300 || dialog_request_uri(&u->dialog) == NULL) {
 		usage_over(u);
 	} else if (u->goodbye) {
@@ -141,7 +148,7 @@ static void answered(struct agent_call *call, const sip_t *answer, int status)
 	if (s->leaving)
 		return;
 	if (u->state == USAGE_LEAVING) {
-		left(u, status);
+		left(u, answer, status);
 	} else if (u->state == USAGE_NONE) {
 		/* a NOTIFY has ended it meanwhile; its timer knows what is next */
 	} else if (status >= 200 && status < 300) {

@@ -103,12 +103,16 @@ static void fetched(struct usage *u, const sip_t *notify)
 {
 	const sip_subscription_state_t *state = notify->sip_subscription_state;
 	const struct refusal *refusal = refusal_of_reason(state == NULL ? NULL : state->ss_reason);
+	struct sip_subscription *sub = u->of;
+	bool again = u->overtaken && sub->package == SIP_DIALOG && !sub->dialogs.whole;
 
 	if (refusal->status == STATE_STATUS_ACCESS_DENIED || refusal->status == STATE_STATUS_NOT_FOUND)
 		usage_say(u, refusal->status, refusal->why);
 	else if (!is_substate(notify, "pending"))
 		take_document(u, notify);
 	usage_over(u);
+	if (again)
+		subscriber_verify(sub->owner, sub->address, (enum sip_package)sub->package);
 }
 
 /* The server knows us; it may shorten the time that is left. */
@@ -136,7 +140,8 @@ void subscriber_take(struct subscriber *s, struct usage *u, const sip_t *notify)
 		terminated(u, notify);
 	} else {
 		heard(u, notify->sip_subscription_state);
-		if (is_substate(notify, "pending"))
+		u->pending = is_substate(notify, "pending");
+		if (u->pending)
 			usage_say(u, STATE_STATUS_REQUESTING, "the person has not yet decided whether we may watch");
 		else
 			take_document(u, notify);

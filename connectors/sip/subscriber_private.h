@@ -9,15 +9,16 @@
 #include "daemon/base/hashtab.h"
 #include "daemon/base/wheel.h"
 
-#define SECOND		INT64_C(1000)
-#define TICK_MS		500
-#define TIMER_N_MS	(32 * SECOND) /* 64 * T1: a NOTIFY has to follow (RFC 6665 4.1.2.4) */
-#define BEAT_MS		(20 * SECOND) /* at least one subscription is proved that often */
-#define LAST_REFRESH_MS (40 * SECOND) /* before the end, so that one whole attempt still fits */
-#define BUSY_RETRY_MS	(1 * SECOND)  /* when nothing more can be sent now */
-#define FORGOTTEN_AFTER 3	      /* refusals in a row that say the server has forgotten all */
-#define GOODBYES_MAX	2000
-#define LAST_NOTIFY_MS	(2 * SECOND) /* after a goodbye (RFC 6665 4.1.2.3) */
+#define SECOND		 INT64_C(1000)
+#define TICK_MS		 500
+#define TIMER_N_MS	 (32 * SECOND) /* 64 * T1: a NOTIFY has to follow (RFC 6665 4.1.2.4) */
+#define BEAT_MS		 (20 * SECOND) /* at least one subscription is proved that often */
+#define LAST_REFRESH_MS	 (40 * SECOND) /* before the end, so that one whole attempt still fits */
+#define BUSY_RETRY_MS	 (1 * SECOND)  /* when nothing more can be sent now */
+#define FORGOTTEN_AFTER	 3	       /* refusals in a row that say the server has forgotten all */
+#define GOODBYES_MAX	 2000
+#define LEAST_REFRESH_MS (2 * SECOND) /* a server that grants less is asked anew when it has run out */
+#define LAST_NOTIFY_MS	 (2 * SECOND) /* after a goodbye (RFC 6665 4.1.2.3) */
 
 enum usage_state {
 	USAGE_NONE,	   /* no dialog; perhaps a timer to begin one */
@@ -42,6 +43,7 @@ struct usage {
 	uint8_t failures; /* in a row */
 	bool fetch, heard, overtaken, goodbye;
 	bool lengthened; /* asked for longer, after a 423 */
+	bool pending;	 /* the person has not decided yet */
 };
 TAILQ_HEAD(usages, usage);
 
@@ -76,6 +78,8 @@ struct subscriber {
 	struct wheel_item beat;
 	int64_t min_expires; /* seconds, as the server asked with 423 */
 	unsigned forgotten;  /* refreshes in a row that were answered 481 */
+	unsigned anew;	     /* times in a row that all were begun anew for that, without a refresh accepted since */
+	int64_t anew_after;  /* monotonic ms: not again before */
 	bool connected, settling, leaving;
 	bool blocked; /* the socket took nothing more */
 	struct request_text text;

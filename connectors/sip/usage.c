@@ -181,7 +181,7 @@ void usage_begin(struct usage *u)
 	agent_cancel(&u->call);
 	dialog_begin(&u->dialog, u->dialog.slot);
 	u->state = USAGE_NEW;
-	u->heard = u->overtaken = u->lengthened = false;
+	u->heard = u->overtaken = u->lengthened = u->pending = false;
 	if (!u->fetch)
 		line_dialogs_done(&u->of->dialogs); /* versions begin anew */
 	wake_at(u, INSTANT_NEVER);
@@ -253,15 +253,21 @@ bool usage_send(struct usage *u)
 		return false;
 	usage_move(u, PLACE_NOWHERE);
 	if (r == -EMSGSIZE) {
+		if (u->fetch || u->state == USAGE_LEAVING) {
+			if (!s->leaving) /* else all are freed anyway */
+				usage_over(u);
+			return true;
+		}
 		usage_say(u, STATE_STATUS_ERROR, "the request would not fit into a datagram: use transport tcp");
-		u->state = USAGE_NONE;
+		retry_in(u, INT64_MAX);
+		return true;
 	}
 	s->stats.refreshes += u->state == USAGE_ESTABLISHED;
 	s->stats.fetches += u->fetch;
 	return true;
 }
 
-/* At random within the second half of the time, in any case early enough for one more attempt. */
+/* At random when three quarters to nine tenths of the time are over, in any case early enough for one more attempt. */
 static void plan_refresh(struct usage *u)
 {
 	int64_t left = u->expires_at - subscriber_now(u->of->owner), in = jitter(left, 75, 90);
@@ -270,13 +276,12 @@ static void plan_refresh(struct usage *u)
 		in = left - LAST_REFRESH_MS;
 	if (in < left / 2)
 		in = left / 2;
-	usage_wake_in(u, in);
+	usage_wake_in(u, in > LEAST_REFRESH_MS ? in : LEAST_REFRESH_MS);
 }
 
 void usage_established(struct usage *u)
 {
 	u->state = USAGE_ESTABLISHED;
-	u->failures = 0;
 	if (u->call.transaction == NULL && u->place != PLACE_URGENT)
 		usage_move(u, PLACE_ESTABLISHED);
 	plan_refresh(u);
