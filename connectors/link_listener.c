@@ -138,7 +138,7 @@ int link_guest_send(struct link_guest *g, const void *data, size_t len)
 {
 	if (g->wire != NULL)
 		return wire_send(g->wire, data, len);
-	if (g->listener->settings->transport != LINK_UDP)
+	if (g->listener->gone || g->listener->settings->transport != LINK_UDP)
 		return -ENOTCONN;
 	if (sendto(g->listener->fd, data, len, 0, &g->from.address.any, g->from.len) >= 0)
 		return 0;
@@ -180,9 +180,19 @@ static void describe(struct link_guest *g)
 		memmove(g->host, g->host + 7, strlen(g->host + 7) + 1);
 }
 
+/* The protocol may free the listener when it is asked: then nobody is. */
 static bool is_welcome(const struct link_listener *l, const char *host)
 {
-	return l->protocol->welcome == NULL || l->protocol->welcome(l->arg, host);
+	return l->protocol->welcome == NULL || (l->protocol->welcome(l->arg, host) && !l->gone);
+}
+
+static void turn_away(struct link_listener *l, struct link_guest *g, int fd, const char *why)
+{
+	if (!l->gone)
+		log_info("link", "turned_away", LOG_TEXT("of", l->protocol->name), LOG_TEXT("host", g->host),
+		    LOG_TEXT("why", why));
+	close(fd);
+	free(g);
 }
 
 static void admit(struct link_listener *l, int fd, const struct link_target *from)
@@ -197,11 +207,12 @@ static void admit(struct link_listener *l, int fd, const struct link_target *fro
 	g->listener = l;
 	g->from = *from;
 	describe(g);
-	if (l->guest_count >= max || !is_welcome(l, g->host)) {
-		log_info("link", "turned_away", LOG_TEXT("of", l->protocol->name), LOG_TEXT("host", g->host),
-		    LOG_TEXT("why", l->guest_count >= max ? "too many connections" : "its address is not allowed"));
-		close(fd);
-		free(g);
+	if (l->guest_count >= max) {
+		turn_away(l, g, fd, "too many connections");
+		return;
+	}
+	if (!is_welcome(l, g->host)) {
+		turn_away(l, g, fd, "its address is not allowed");
 		return;
 	}
 	g->limit = loop_event_new(l->loop, "link-guest", -1, 0, on_limit, g);
@@ -276,6 +287,8 @@ static int open_socket(struct link_listener *l, const char *host, uint16_t port)
 		return -EINVAL;
 	}
 	l->fd = socket(at.address.any.sa_family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (l->fd < 0 && errno == EAFNOSUPPORT && host == NULL)
+		return open_socket(l, "0.0.0.0", port); /* a kernel without IPv6 */
 	if (l->fd < 0)
 		return -errno;
 	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, kind == SOCK_STREAM ? sizeof on : 0);

@@ -469,14 +469,18 @@ static void flush(struct wire *w)
 	struct evbuffer *out = bufferevent_get_output(w->stream);
 	SSL *ssl = bufferevent_openssl_get_ssl(w->stream);
 	size_t len = evbuffer_get_length(out);
+	const char *data;
+	int n;
 
 	if (ssl == NULL) {
 		evbuffer_unfreeze(out, 1);
-		evbuffer_write(out, bufferevent_getfd(w->stream));
+		while (evbuffer_get_length(out) > 0 && evbuffer_write(out, bufferevent_getfd(w->stream)) > 0)
+			; /* it takes a number of pieces at a time */
 		return;
 	}
-	if (len > 0)
-		SSL_write(ssl, evbuffer_pullup(out, (ev_ssize_t)len), (int)len);
+	data = len == 0 ? NULL : (const char *)evbuffer_pullup(out, (ev_ssize_t)len);
+	for (; data != NULL && len > 0 && (n = SSL_write(ssl, data, (int)len)) > 0; len -= (size_t)n)
+		data += n; /* one record at a time */
 	SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
 	SSL_shutdown(ssl);
 	ERR_clear_error();
