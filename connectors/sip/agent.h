@@ -35,8 +35,8 @@ struct agent_call_type {
 	/* Fill the request; called for each sending: a second time with credentials. */
 	void (*compose)(struct agent_call *call, struct agent_request *ret);
 
-	/* The final answer; or NULL with SIP_TIMEOUT, SIP_LOST or SIP_TOO_LONG, or with 401 and 407 when we have nothing (more) to
-	 * say to a challenge: agent_refusal() says why. */
+	/* The final answer; or NULL with SIP_TIMEOUT, SIP_LOST or SIP_TOO_LONG, or with 401 and 407 when we have nothing
+	 * (more) to say to a challenge: agent_refusal() says why. */
 	void (*answered)(struct agent_call *call, const sip_t *answer, int status);
 };
 

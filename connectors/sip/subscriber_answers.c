@@ -98,13 +98,16 @@ static void refused(struct usage *u, const sip_t *answer, int status)
 /* A refresh failed in a way that leaves the subscription: tried again until it runs out. */
 void usage_refresh_failed(struct usage *u)
 {
-	int64_t wait = refusal_wait(RETRY_BACKOFF, ++u->failures), left = u->expires_at - subscriber_now(u->of->owner);
+	int64_t left = u->expires_at - subscriber_now(u->of->owner), wait;
 
 	if (left <= 0) {
 		usage_say(u, STATE_STATUS_STALE, "the subscription has run out while the server did not refresh it");
 		usage_begin(u);
 		return;
 	}
+	if (u->failures < UINT8_MAX)
+		u->failures++;
+	wait = refusal_wait(RETRY_BACKOFF, u->failures);
 	usage_move(u, PLACE_ESTABLISHED);
 	usage_wake_in(u, wait < left ? wait : left);
 }

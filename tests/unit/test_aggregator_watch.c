@@ -209,6 +209,45 @@ static void answer_within_hold_makes_it_good_again(void **state)
 	world_free(w);
 }
 
+/* A refusal lights no lamp, and its reason is what people need. */
+static void refusal_keeps_its_reason_when_nobody_proves_it(void **state)
+{
+	static const struct {
+		enum state_status status;
+		int64_t asked_after;
+		const char *shown;
+	} refusals[] = {
+		{ STATE_STATUS_ERROR, 35 * SECOND, "unknown | server_not_configured - | error - -" },
+		{ STATE_STATUS_ACCESS_DENIED, 30 * MINUTE, "unknown | server_not_configured - | access_denied - -" },
+		{ STATE_STATUS_NOT_FOUND, 30 * MINUTE, "unknown | server_not_configured - | not_found - -" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+		struct world *w = world_with_a_line();
+
+		assert_int_equal(say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .status = (int8_t)refusals[i].status,
+				     .activity = -1, .forward_kind = -1, .why = "that is why"),
+		    0);
+		advance(w, refusals[i].asked_after);
+		assert_calls(w, "verify switch telephony 101\n");
+		for (int64_t waited = 0; waited < 3 * MINUTE; waited += 5 * SECOND) {
+			assert_shows(w, "alice", refusals[i].shown);
+			assert_string_equal(explain_row(w, "alice", &w->sw, DOMAIN_TELEPHONY).why, "that is why");
+			advance(w, 5 * SECOND);
+		}
+		assert_true(stats_of(w, &w->sw).unanswered >= 1);
+		say_line(w, &w->sw, "101", LINE_BUSY);
+		advance(w, 5 * MINUTE + AGGREGATOR_VERIFY_ANSWER_MS);
+		assert_shows(w, "alice", "busy | server_not_configured - | stale busy busy");
+		advance(w, 15 * SECOND);
+		assert_shows(w, "alice", "unknown | server_not_configured - | error - -");
+		assert_string_equal(explain_row(w, "alice", &w->sw, DOMAIN_TELEPHONY).why,
+		    "the source did not answer when asked to prove it");
+		world_free(w);
+	}
+}
+
 static void loss_while_an_answer_is_awaited_is_not_an_unanswered_proof(void **state)
 {
 	struct world *w = world_with_a_line();
@@ -388,6 +427,7 @@ int main(void)
 		cmocka_unit_test(unanswered_proof_is_stale_after_25_seconds_and_error_after_hold),
 		cmocka_unit_test(unanswered_address_is_asked_again_and_recovers),
 		cmocka_unit_test(answer_within_hold_makes_it_good_again),
+		cmocka_unit_test(refusal_keeps_its_reason_when_nobody_proves_it),
 		cmocka_unit_test(loss_while_an_answer_is_awaited_is_not_an_unanswered_proof),
 		cmocka_unit_test(bound_of_a_wrong_lamp_follows_from_the_settings),
 		cmocka_unit_test(no_more_than_rate_a_second_and_oldest_first),
