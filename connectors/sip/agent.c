@@ -178,7 +178,8 @@ void agent_cancel(struct agent_call *call)
 /* --- answers --------------------------------------------------------------------------------------- */
 
 /* Answer a challenge: 0; -EACCES: nothing (more) can be said to it; or why it could not be sent. The first one is
- * always answered: a nonce that has expired looks like a wrong password where the server does not say stale. A challenge to the answer of a challenge is a refusal. */
+ * always answered: a nonce that has expired looks like a wrong password where the server does not say stale. A
+ * challenge to the answer of a challenge is a refusal. */
 static int answer_challenge(struct agent *a, struct agent_call *call, const sip_t *answer, int status)
 {
 	struct digest_challenge *c = &a->challenges[status == 407];
