@@ -22,7 +22,7 @@ struct loop;	  /* daemon/loop.h: timers and descriptors that are measured */
 
 /* --- upwards: on the loop, never from inside start() or any other downward call ------------------ */
 
-/* The connection, or one domain of it, is now `status`; `why` is a sentence for people (NULL when up),
+/* The connection, or one domain of it, is now `status`; `why` is a sentence for people (NULL: all is well),
  * copied. `domains` is a set, 1u << DOMAIN_RICH | ... Leaving UP makes all states of the domain stale. After
  * coming UP exactly one of source_resumed() and source_resync_begin() is to follow. */
 void source_status_changed(struct source *src, unsigned domains, enum source_status status, const char *why);

@@ -154,6 +154,9 @@ static void on_alive(struct agent_call *call, const sip_t *answer, int status)
 	}
 }
 
+static const char not_verified[] =
+    "the certificate of the server is not checked (tls_verify is false): anybody on the way can pose as it";
+
 /* 404 for ourselves: it works, but whoever configured this should know. */
 static void on_identity(struct agent_call *call, const sip_t *answer, int status)
 {
@@ -170,7 +173,7 @@ static void on_identity(struct agent_call *call, const sip_t *answer, int status
 		    c->settings->uri);
 		come_up(c, SOURCE_STATUS_UP_CREDENTIALS_NOT_FOUND, why);
 	} else if (answer != NULL || status == SIP_TIMEOUT) {
-		come_up(c, SOURCE_STATUS_UP, NULL);
+		come_up(c, SOURCE_STATUS_UP, link_security(c->link) == LINK_ENCRYPTED ? not_verified : NULL);
 	} else {
 		link_fail(c->link, LINK_NEXT_SERVER, 0, "SUBSCRIBE cannot be sent to it");
 	}

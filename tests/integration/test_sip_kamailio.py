@@ -78,6 +78,15 @@ def test_busy_at_the_server_is_busy_at_the_console(start, tmp_path, transport, a
         console.wait_overall("ann", "available")
 
 
+def test_a_certificate_that_is_not_checked_is_said_loudly(start):
+    with Kamailio(domain=DOMAIN, tls=True) as kamailio:
+        daemon = start({"console": ADMIN}, users=[person("ann")], sources=[source(kamailio, "tls", tls_verify=False)])
+        console = daemon.console()
+        console.wait(lambda: daemon_source(console)["status"] == "up", "the source is up")
+        assert "tls_verify" in daemon_source(console)["why"]
+        assert "not_verified" in daemon.log_text()
+
+
 def test_lines_watched_with_the_presence_package(start):
     with Kamailio(domain=DOMAIN) as kamailio, publisher_of(kamailio) as publisher:
         daemon = start({"console": ADMIN}, users=[{"id": "ann", "extension": "101"}],
