@@ -82,7 +82,7 @@ def test_a_certificate_that_is_not_checked_is_said_loudly(start):
     with Kamailio(domain=DOMAIN, tls=True) as kamailio:
         daemon = start({"console": ADMIN}, users=[person("ann")], sources=[source(kamailio, "tls", tls_verify=False)])
         console = daemon.console()
-        console.wait(lambda: daemon_source(console)["status"] == "up", "the source is up")
+        until(lambda: daemon_source(console)["status"] == "up", "the source is up")
         assert "tls_verify" in daemon_source(console)["why"]
         assert "not_verified" in daemon.log_text()
 
@@ -122,7 +122,7 @@ def test_the_server_holds_a_subscription_for_those_who_are_wanted(start):
         daemon = start({"console": ADMIN, "monitoring": {"linger": "1s"}}, users=[person(name) for name in names],
                        sources=[source(kamailio, domains=["rich"])])
         console = daemon.console()
-        console.wait(lambda: daemon_source(console)["status"] == "up", "the source is up")
+        until(lambda: daemon_source(console)["status"] == "up", "the source is up")
         assert not kamailio.subscriptions()
 
         console.subscribe(users=names[:25])
@@ -265,7 +265,7 @@ def test_a_storm_of_publications(start, transport):
                        sources=[source(kamailio, transport)])
         console = daemon.console()
         console.subscribe(all=True)
-        console.wait(lambda: daemon_source(console)["details"]["established"] == STORM_USERS, "all are watched")
+        until(lambda: daemon_source(console)["details"]["established"] == STORM_USERS, "all are watched")
         last = {}
         for round_number in range(1, ROUNDS + 1):
             documents = []
