@@ -21,8 +21,8 @@ enum link_state {
 	LINK_IDLE,
 	LINK_TRYING,
 	LINK_UP,
-	LINK_FAILING /* link_fail() was called, down() is owed */,
-	LINK_WAITING
+	LINK_FAILING, /* link_fail() was called, down() is owed */
+	LINK_WAITING,
 };
 
 struct link {

@@ -71,7 +71,7 @@ bool link_split(const char *server, char *host, size_t size, uint16_t *ret_port)
 	return is_name(host);
 }
 
-static bool is_numeric(const char *host)
+bool link_is_numeric(const char *host)
 {
 	struct in_addr v4;
 
@@ -85,7 +85,7 @@ static const char *check_places(
 	uint16_t port;
 
 	for (size_t i = 0; i < list->count; i++) {
-		if (link_split(list->items[i], host, sizeof host, &port) && (!numeric || is_numeric(host)))
+		if (link_split(list->items[i], host, sizeof host, &port) && (!numeric || link_is_numeric(host)))
 			continue;
 		snprintf(buf, size, "found \"%.80s\", expected %s, with or without :port", list->items[i],
 		    numeric ? "a numeric address" : "a host or [v6 address]");

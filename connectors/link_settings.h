@@ -63,4 +63,7 @@ const char *link_settings_check(const struct link_settings *settings, char *buf,
  * if it is none of these. */
 bool link_split(const char *server, char *host, size_t size, uint16_t *ret_port);
 
+/* Whether a host is an address of IPv4 or IPv6 rather than a name. */
+bool link_is_numeric(const char *host);
+
 #endif

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "connectors/link_tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -135,13 +134,6 @@ SSL_CTX *link_tls_server_context(const struct link_settings *s, char *err, size_
 	return NULL;
 }
 
-static bool is_numeric(const char *name)
-{
-	struct in6_addr address;
-
-	return inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
-}
-
 SSL *link_tls_new(SSL_CTX *context, const struct link_settings *s, const char *name)
 {
 	SSL *ssl = SSL_new(context);
@@ -149,11 +141,11 @@ SSL *link_tls_new(SSL_CTX *context, const struct link_settings *s, const char *n
 
 	if (ssl == NULL)
 		return NULL;
-	ok = is_numeric(name) || SSL_set_tlsext_host_name(ssl, name) == 1;
+	ok = link_is_numeric(name) || SSL_set_tlsext_host_name(ssl, name) == 1;
 	if (s->tls_verify) {
 		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 		ok = ok &&
-		    (is_numeric(name) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1 :
+		    (link_is_numeric(name) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1 :
 					SSL_set1_host(ssl, name) == 1);
 	}
 	if (!ok) {

@@ -19,35 +19,51 @@ static FILE *open_credential(const char *file)
 	return fopen(path, "re");
 }
 
+static int too_long(const char *what, const char *name, char *buf, char *err, size_t err_size)
+{
+	explicit_bzero(buf, SECRET_SIZE);
+	snprintf(err, err_size, "%s%s has more than %d bytes on its first line", what, name, SECRET_SIZE - 2);
+	return -EFBIG;
+}
+
+static int given(const char *text, char *buf, char *err, size_t err_size)
+{
+	if (text != NULL && strlen(text) > SECRET_SIZE - 2)
+		return too_long("password", "", buf, err, err_size);
+	snprintf(buf, SECRET_SIZE, "%s", text == NULL ? "" : text);
+	return text != NULL;
+}
+
+static int unreadable(const char *file, int error, char *err, size_t err_size)
+{
+	snprintf(err, err_size, "password_file %s cannot be read: %s", file, strerror(error));
+	return -error;
+}
+
 int secret_read(const char *text, const char *file, char *buf, char *err, size_t err_size)
 {
 	FILE *f;
 	size_t len;
+	int error;
 
 	buf[0] = '\0';
-	if (file == NULL) {
-		snprintf(buf, SECRET_SIZE, "%s", text == NULL ? "" : text);
-		return text != NULL;
-	}
+	if (file == NULL)
+		return given(text, buf, err, err_size);
 	f = open_credential(file);
 	if (f == NULL)
 		f = fopen(file, "re");
-	if (f == NULL) {
-		int r = -errno;
-
-		snprintf(err, err_size, "password_file %s cannot be read: %s", file, strerror(-r));
-		return r;
-	}
+	if (f == NULL)
+		return unreadable(file, errno, err, err_size);
 	setvbuf(f, NULL, _IONBF, 0); /* no copy in a buffer that is freed */
+	errno = 0;
 	len = fread(buf, 1, SECRET_SIZE - 1, f);
+	error = ferror(f) ? errno : 0;
 	fclose(f);
-	buf[len] = '\0';
-	if (len == SECRET_SIZE - 1 && strpbrk(buf, "\r\n") == NULL) {
-		explicit_bzero(buf, SECRET_SIZE);
-		snprintf(
-		    err, err_size, "password_file %s has a first line of more than %d bytes", file, SECRET_SIZE - 2);
-		return -EFBIG;
-	}
+	buf[error == 0 ? len : 0] = '\0';
+	if (error != 0) /* a folder can be opened */
+		return unreadable(file, error, err, err_size);
+	if (len == SECRET_SIZE - 1 && strpbrk(buf, "\r\n") == NULL)
+		return too_long("password_file ", file, buf, err, err_size);
 	buf[strcspn(buf, "\r\n")] = '\0';
 	if (buf[0] != '\0')
 		return 1;

@@ -203,7 +203,7 @@ static const char *check_template(const char *template, char *buf, size_t size)
 	return NULL;
 }
 
-/* It is written into requests as it is. */
+/* URIs are written into requests as they are. */
 static bool has_bad_bytes(const char *uri)
 {
 	for (; *uri != '\0'; uri++)
@@ -212,38 +212,93 @@ static bool has_bad_bytes(const char *uri)
 	return false;
 }
 
-static const struct option *check(const void *settings, char *buf, size_t size)
-{
-	const struct sip_settings *s = settings;
-	const char *user, *host, *wrong = link_settings_check(&s->link, buf, size);
-	char at[LINK_HOST_SIZE];
-	size_t user_len, len;
-	uint16_t port;
+/* Each check: the name of the option that is wrong with a sentence in buf, or NULL. What is not given is not wrong. */
 
-	if (wrong == NULL && s->uri != NULL && has_bad_bytes(s->uri)) {
+static const char *check_link(const struct sip_settings *s, char *buf, size_t size)
+{
+	return link_settings_check(&s->link, buf, size);
+}
+
+static const char *check_uri(const struct sip_settings *s, char *buf, size_t size)
+{
+	const char *user, *host;
+	size_t user_len, len;
+
+	if (s->uri == NULL)
+		return NULL;
+	if (has_bad_bytes(s->uri))
 		snprintf(buf, size,
 		    "found a blank, a control character, or one of <>\"\\^`{|} in it, expected sip:user@domain");
-		wrong = "uri";
-	}
-	if (wrong == NULL && s->uri != NULL && !split_uri(s->uri, &user, &user_len, &host, &len)) {
+	else if (!split_uri(s->uri, &user, &user_len, &host, &len))
 		snprintf(buf, size, "found \"%.80s\", expected sip:user@domain", s->uri);
-		wrong = "uri";
-	}
-	if (wrong == NULL && s->password != NULL && s->password_file != NULL) {
-		snprintf(buf, size, "both password and password_file are given, expected one of them");
-		wrong = "password_file";
-	}
-	if (wrong == NULL && s->listen != NULL && !sip_listen_at(s, at, sizeof at, &port)) {
+	else
+		return NULL;
+	return "uri";
+}
+
+static const char *check_user(const struct sip_settings *s, char *buf, size_t size)
+{
+	const char *p = s->user;
+
+	while (p != NULL && (unsigned char)*p >= ' ' && *p != 0x7f)
+		p++;
+	if (p == NULL || *p == '\0')
+		return NULL;
+	snprintf(buf, size, "found a control character in it, expected a name");
+	return "user";
+}
+
+static const char *check_domain(const struct sip_settings *s, char *buf, size_t size)
+{
+	if (s->domain == NULL ||
+	    (*s->domain != '\0' && strlen(s->domain) < LINK_HOST_SIZE && !has_bad_bytes(s->domain) &&
+		strpbrk(s->domain, "@;?,/") == NULL))
+		return NULL;
+	snprintf(buf, size, "expected a domain such as example.com");
+	return "domain";
+}
+
+static const char *check_password(const struct sip_settings *s, char *buf, size_t size)
+{
+	if (s->password == NULL || s->password_file == NULL)
+		return NULL;
+	snprintf(buf, size, "both password and password_file are given, expected one of them");
+	return "password_file";
+}
+
+static const char *check_listen(const struct sip_settings *s, char *buf, size_t size)
+{
+	char at[LINK_HOST_SIZE];
+	uint16_t port;
+
+	if (s->listen == NULL)
+		return NULL;
+	if (!sip_listen_at(s, at, sizeof at, &port))
 		snprintf(buf, size, "found \"%.80s\", expected a port, or a numeric address:port", s->listen);
-		wrong = "listen";
-	}
-	if (wrong == NULL && s->link.transport == LINK_TLS && s->listen != NULL && s->link.cert_file == NULL) {
+	else if (s->link.transport == LINK_TLS && s->link.cert_file == NULL)
 		snprintf(buf, size, "over tls who connects has to be shown a certificate, expected cert_file too");
-		wrong = "listen";
+	else
+		return NULL;
+	return "listen";
+}
+
+static const char *check_telephony_uri(const struct sip_settings *s, char *buf, size_t size)
+{
+	return s->telephony_uri == NULL ? NULL : check_template(s->telephony_uri, buf, size);
+}
+
+static const struct option *check(const void *settings, char *buf, size_t size)
+{
+	static const char *(*const checks[])(const struct sip_settings *s, char *buf, size_t size) = { check_link,
+		check_uri, check_user, check_domain, check_password, check_listen, check_telephony_uri };
+
+	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+		const char *wrong = checks[i](settings, buf, size);
+
+		if (wrong != NULL)
+			return option_called(wrong);
 	}
-	if (wrong == NULL && s->telephony_uri != NULL)
-		wrong = check_template(s->telephony_uri, buf, size);
-	return wrong == NULL ? NULL : option_called(wrong);
+	return NULL;
 }
 
 const struct connector_spec sip_spec = {

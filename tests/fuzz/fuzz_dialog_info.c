@@ -3,10 +3,9 @@
  *
  * One that begins with 0xFE was asked for anew: it is read into a table of its own, which takes the place of the other.
  */
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz_facts.h"
 
 #include <malloc.h>
-#include <stdio.h>
 
 #include "connectors/sip/dialog_info_document.h"
 
@@ -39,19 +38,6 @@ static bool is_unchanged(const struct snapshot *s, const struct line_dialogs *d)
 	    b->version == d->version && (s->len == 0 || memcmp(s->bytes, d->list, s->len) == 0);
 }
 
-static void check_facts(const struct raw_facts *facts)
-{
-	const char *wrong = raw_facts_check(facts);
-	const struct raw_state *state;
-
-	if (wrong != NULL)
-		fprintf(stderr, "%s\n", wrong);
-	assert(wrong == NULL);
-	state = raw_state_new(facts); /* reads all that they borrow */
-	assert(state != NULL);
-	raw_state_unref(state);
-}
-
 static void read_document(struct xml_reader *x, const uint8_t *data, size_t len, struct line_dialogs *dialogs)
 {
 	struct snapshot before = take_snapshot(dialogs);
@@ -64,7 +50,7 @@ static void read_document(struct xml_reader *x, const uint8_t *data, size_t len,
 	if (r < 0 || r == DIALOG_INFO_OLD)
 		assert(is_unchanged(&before, dialogs));
 	else
-		check_facts(&reading.facts);
+		fuzz_facts(&reading.facts);
 	assert(dialogs->count <= DIALOGS_MAX && (dialogs->list != NULL) == (dialogs->count > 0));
 	free(before.bytes);
 }

@@ -1,23 +1,8 @@
 /* fuzz_pidf.c: a presence document is refused with a sentence, or gives facts that are good.
  * SPDX-License-Identifier: MIT */
-#include "tests/fuzz/fuzz.h"
-
-#include <stdio.h>
+#include "tests/fuzz/fuzz_facts.h"
 
 #include "connectors/sip/pidf_document.h"
-
-static void check_facts(const struct raw_facts *facts)
-{
-	const char *wrong = raw_facts_check(facts);
-	const struct raw_state *state;
-
-	if (wrong != NULL)
-		fprintf(stderr, "%s\n", wrong);
-	assert(wrong == NULL);
-	state = raw_state_new(facts); /* reads all that they borrow */
-	assert(state != NULL);
-	raw_state_unref(state);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -33,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	}
 	assert(reading.rich.domain == DOMAIN_RICH && reading.telephony.domain == DOMAIN_TELEPHONY);
-	check_facts(&reading.rich);
-	check_facts(&reading.telephony);
+	fuzz_facts(&reading.rich);
+	fuzz_facts(&reading.telephony);
 	return 0;
 }

@@ -31,17 +31,13 @@ from collections import deque
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get("PRESENCED_BUILD", TESTS.parent / "build")).resolve()
 PROGRAM = BUILD / "presenced"
-sys.path.insert(0, str(TESTS / "schema"))
+sys.path[:0] = [str(TESTS), str(TESTS / "schema")]
 
 import validate  # noqa: E402
+from waiting import DEADLINE, Deadline, until  # noqa: E402
 
-DEADLINE = 30.0
 NOBODY = 65534
 EVERYTHING = ("read", "calls", "notes", "admin")
-
-
-class Deadline(AssertionError):
-    """What was waited for did not happen in time."""
 
 
 class Closed(AssertionError):
@@ -54,18 +50,6 @@ class RpcError(Exception):
     def __init__(self, error):
         super().__init__(f"{error['code']} {error['message']} {error.get('data', '')}")
         self.code, self.message, self.data = error["code"], error["message"], error.get("data", {})
-
-
-def until(condition, what, deadline=DEADLINE):
-    """Ask again and again until `condition()` gives something true, and return that."""
-    end = time.monotonic() + deadline
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise Deadline(f"not within {deadline} s: {what}")
-        select.select([], [], [], 0.01)
 
 
 @contextlib.contextmanager

@@ -15,21 +15,24 @@ import contextlib
 import os
 import pathlib
 import random
-import select
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from waiting import DEADLINE, Deadline, until  # noqa: E402
 
 PROGRAM = "/usr/sbin/kamailio"
 CONTROL = "/usr/sbin/kamcmd"
 TABLES = pathlib.Path("/usr/share/kamailio/dbtext/kamailio")
 NEEDED_TABLES = ("version", "active_watchers", "presentity", "watchers", "xcap")
 HOST = "127.0.0.1"
-DEADLINE = 20.0
 PORTS = range(20000, 30000)  # below the kernel's range for outgoing connections: nobody gets one by chance
 
 CONFIGURATION = """#!KAMAILIO
@@ -92,24 +95,8 @@ certificate = {certificate}
 """
 
 
-class Deadline(AssertionError):
-    """What was waited for did not happen in time."""
-
-
 class Failed(RuntimeError):
     """Kamailio did not start, or did not do what it was asked."""
-
-
-def until(condition, what, deadline=DEADLINE):
-    """Ask again and again until `condition()` gives something true, and return that."""
-    end = time.monotonic() + deadline
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise Deadline(f"not within {deadline} s: {what}")
-        select.select([], [], [], 0.01)
 
 
 # ---- ports ----------------------------------------------------------------------------------

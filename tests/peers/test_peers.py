@@ -18,7 +18,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from kamailio import Deadline, Failed, Kamailio, until  # noqa: E402
+from kamailio import Failed, Kamailio  # noqa: E402
+from waiting import Deadline, until  # noqa: E402
 from publisher import Publisher, Refused, Unanswered, dialog_info, pidf  # noqa: E402
 
 ANSWER_TIME = 10.0
