@@ -458,14 +458,14 @@ static const struct link_attempt_owner probing = {
 static void on_probe_limit(void *arg, short what)
 {
 	struct link *l = arg;
+	struct link_attempt *late = l->probe.attempt;
 
 	(void)what;
-	link_attempt_cancel(l->probe.attempt);
-	l->probe.attempt = NULL;
-	on_probe_hop(l, "time", "the servers were not all looked at within 8 seconds: one of them does not answer");
-	if (l->probe.attempt == NULL &&
-	    l->probe.events != NULL) /* else hop() has begun another one, or freed the link */
-		probe_over(l, false);
+	link_attempt_tell_pending(late);
+	if (l->gone || l->probe.attempt != late) /* hop() has freed the link, or begun another one */
+		return;
+	link_attempt_cancel(late);
+	probe_over(l, false);
 }
 
 void link_probe(struct link *l, const struct link_probe *probe, void *arg)

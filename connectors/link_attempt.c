@@ -20,7 +20,8 @@ struct link_attempt {
 	struct loop_event *soon; /* the next server, or the end: never from inside a call of the owner */
 	enum link_fault fault;
 	char why[LINK_WHY_SIZE], peer[LINK_WHY_SIZE];
-	bool reached; /* a probe reached a server */
+	const char *waits_for; /* the hop */
+	bool reached;	       /* a probe reached a server */
 	bool over;
 };
 
@@ -86,6 +87,7 @@ static void on_connected(void *arg)
 {
 	struct link_attempt *a = arg;
 
+	a->waits_for = "tls";
 	tell(a, transport_hop(a), NULL);
 }
 
@@ -164,6 +166,7 @@ static void try_target(struct link_attempt *a)
 		const struct link_target *t = &a->answer.targets[a->target];
 
 		describe_peer(a, &t->address.any);
+		a->waits_for = transport_hop(a);
 		a->wire = wire_connect(p->loop, p->protocol, p->settings, p->context, name, t, &wire_owner, a);
 		if (a->wire != NULL)
 			return;
@@ -205,6 +208,7 @@ static void try_server(struct link_attempt *a)
 	const char *service = tls ? p->protocol->tls_service : p->protocol->service;
 	char srv[64];
 
+	a->waits_for = "dns";
 	snprintf(srv, sizeof srv, "%s.%s", service == NULL ? "" : service,
 	    p->settings->transport == LINK_UDP ? "_udp" : "_tcp");
 	a->query = link_resolve(p->loop, &p->settings->resolvers, s->host,
@@ -216,6 +220,16 @@ static void try_server(struct link_attempt *a)
 		note_why(a, LINK_FAULT_NAME, s->host, "no memory to resolve the name");
 		next_server(a);
 	}
+}
+
+void link_attempt_tell_pending(struct link_attempt *a)
+{
+	if (a->query != NULL)
+		note_why(a, LINK_FAULT_NAME, "",
+		    "no name server has answered in time: look at resolvers, or at /etc/resolv.conf");
+	else
+		note_why(a, LINK_FAULT_CONNECT, a->peer, "no answer in time");
+	tell(a, a->waits_for, a->why);
 }
 
 static void finish(struct link_attempt *a)
@@ -255,7 +269,8 @@ struct link_attempt *link_attempt_new(
 		.owner = owner,
 		.arg = arg,
 		.fault = LINK_FAULT_CONNECT,
-		.why = "no server may be tried now" };
+		.why = "no server may be tried now",
+		.waits_for = "dns" };
 	a->soon = loop_event_new(parts->loop, "link-attempt", -1, 0, on_soon, a);
 	if (a->soon == NULL) {
 		free(a);

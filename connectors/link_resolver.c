@@ -66,12 +66,15 @@ void link_address_text(const struct sockaddr *address, char *host, size_t size, 
 
 static void set_timer(struct link_query *q)
 {
-	struct timeval longest = { .tv_sec = TIMEOUT_MS / 1000 }, tv;
+	struct timeval longest = { .tv_sec = TIMEOUT_MS / 1000 }, room;
+	const struct timeval *in;
 
-	if (q->finished)
+	if (q->finished) {
 		loop_event_arm_in(q->timer, 0);
-	else if (ares_timeout(q->channel, &longest, &tv) != NULL)
-		loop_event_arm_in(q->timer, tv.tv_sec * 1000 + tv.tv_usec / 1000 + 1);
+		return;
+	}
+	in = ares_timeout(q->channel, &longest, &room); /* one of the two */
+	loop_event_arm_in(q->timer, in->tv_sec * 1000 + in->tv_usec / 1000 + 1);
 }
 
 static void query_destroy(void *object)

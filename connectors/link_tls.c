@@ -146,7 +146,7 @@ SSL *link_tls_new(SSL_CTX *context, const struct link_settings *s, const char *n
 		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 		ok = ok &&
 		    (link_is_numeric(name) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1 :
-					SSL_set1_host(ssl, name) == 1);
+					     SSL_set1_host(ssl, name) == 1);
 	}
 	if (!ok) {
 		SSL_free(ssl);

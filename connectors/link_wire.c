@@ -45,6 +45,7 @@ struct wire {
 	struct loop_event *limit;   /* connection, handshake, silence inside a frame */
 	struct framing_state framing;
 	int64_t heard;
+	bool spoke; /* something was received since it is up */
 };
 
 static void end(struct wire *w, enum link_fault fault, const char *why)
@@ -193,6 +194,7 @@ static void on_read(struct bufferevent *stream, void *arg)
 
 	(void)stream;
 	w->heard = loop_now(w->loop).mono;
+	w->spoke = true;
 	if (w->state == WIRE_FLUSHING)
 		end(w, LINK_FAULT_TLS, "it sent something in the clear when TLS was to begin");
 	else
@@ -231,7 +233,9 @@ static void lost(struct wire *w, short what, int error)
 		return;
 	}
 	if ((what & BEV_EVENT_EOF) != 0 || error == 0)
-		end(w, LINK_FAULT_LOST, "it closed the connection");
+		end(w, LINK_FAULT_LOST,
+		    w->spoke ? "it closed the connection" :
+			       "it closed the connection without a word: look at the port and at transport");
 	else
 		end(w, LINK_FAULT_LOST, strerror(error));
 }

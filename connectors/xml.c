@@ -33,10 +33,11 @@ struct piece {
 struct xml_reader {
 	XML_Parser parser;
 	SLIST_HEAD(, chunk) chunks;
+	size_t size;					  /* of all chunks */
 	STAILQ_HEAD(pieces, piece) pieces[XML_MAX_DEPTH]; /* of the open element of each depth */
 	struct xml_node *root, *open;
 	size_t depth;
-	bool no_memory;
+	bool no_memory, too_big;
 	const char *refused; /* why our own handlers stopped */
 };
 
@@ -52,11 +53,13 @@ void *xml_alloc(struct xml_reader *x, size_t size)
 		return NULL;
 	if (c == NULL || c->size - c->used < need) {
 		room = need > ARENA_CHUNK ? need : ARENA_CHUNK;
-		c = malloc(sizeof *c + room);
+		x->too_big = x->too_big || room > XML_MAX_TREE - x->size;
+		c = x->too_big ? NULL : malloc(sizeof *c + room);
 		if (c == NULL)
 			return NULL;
 		c->used = 0;
 		c->size = room;
+		x->size += room;
 		SLIST_INSERT_HEAD(&x->chunks, c, link);
 	}
 	p = c->data + c->used;
@@ -75,26 +78,44 @@ static void empty(struct xml_reader *x)
 	}
 	if (c != NULL)
 		c->used = 0;
+	x->size = c == NULL ? 0 : c->size;
 	for (size_t i = 0; i < XML_MAX_DEPTH; i++)
 		STAILQ_INIT(&x->pieces[i]);
 	x->root = x->open = NULL;
 	x->depth = 0;
-	x->no_memory = false;
+	x->no_memory = x->too_big = false;
 	x->refused = NULL;
 }
 
-static const char *copy(struct xml_reader *x, const char *text, size_t len)
+/* Memory for the tree; without it the parser stops soon. */
+static void *alloc(struct xml_reader *x, size_t size)
 {
-	char *p = xml_alloc(x, len + 1);
+	void *p = xml_alloc(x, size);
 
 	if (p == NULL) {
 		x->no_memory = true;
 		XML_StopParser(x->parser, XML_FALSE);
-		return "";
 	}
+	return p;
+}
+
+static const char *copy(struct xml_reader *x, const char *text, size_t len)
+{
+	char *p = alloc(x, len + 1);
+
+	if (p == NULL)
+		return "";
 	memcpy(p, text, len);
 	p[len] = '\0';
 	return p;
+}
+
+/* Most elements are in the namespace of their parent. */
+static const char *copy_namespace(struct xml_reader *x, const char *ns, size_t len)
+{
+	const char *above = x->open == NULL ? "" : x->open->ns;
+
+	return strlen(above) == len && memcmp(above, ns, len) == 0 ? above : copy(x, ns, len);
 }
 
 /* --- expat's events -------------------------------------------------------------------------------- */
@@ -112,11 +133,9 @@ static const char **copy_attributes(struct xml_reader *x, const char **attribute
 
 	while (attributes[n] != NULL)
 		n++;
-	copies = xml_alloc(x, (n + 1) * sizeof *copies);
-	if (copies == NULL) {
-		x->no_memory = true;
+	copies = alloc(x, (n + 1) * sizeof *copies);
+	if (copies == NULL)
 		return NULL;
-	}
 	for (size_t i = 0; i < n; i++)
 		copies[i] = copy(x, attributes[i], strlen(attributes[i]));
 	copies[n] = NULL;
@@ -147,14 +166,11 @@ static void on_start(void *arg, const char *name, const char **attributes)
 		stop(x, "elements are nested too deep (at most 32 levels)");
 		return;
 	}
-	node = xml_alloc(x, sizeof *node);
-	if (node == NULL) {
-		x->no_memory = true;
-		XML_StopParser(x->parser, XML_FALSE);
+	node = alloc(x, sizeof *node);
+	if (node == NULL)
 		return;
-	}
 	*node = (struct xml_node){ .text = "",
-		.ns = local == NULL ? "" : copy(x, name, (size_t)(local - name)),
+		.ns = local == NULL ? "" : copy_namespace(x, name, (size_t)(local - name)),
 		.name = copy(x, local == NULL ? name : local + 1, strlen(local == NULL ? name : local + 1)),
 		.attributes = copy_attributes(x, attributes),
 		.line = (unsigned)XML_GetCurrentLineNumber(x->parser),
@@ -189,11 +205,9 @@ static void join(struct xml_reader *x, struct xml_node *node, struct pieces *pie
 	len += p->len;
 	if (len == 0)
 		return;
-	text = at = xml_alloc(x, len + 1);
-	if (text == NULL) {
-		x->no_memory = true;
+	text = at = alloc(x, len + 1);
+	if (text == NULL)
 		return;
-	}
 	STAILQ_FOREACH(p, pieces, link)
 	{
 		memcpy(at, p->data, p->len);
@@ -219,14 +233,9 @@ static void on_end(void *arg, const char *name)
 static void on_text(void *arg, const char *text, int len)
 {
 	struct xml_reader *x = arg;
-	struct piece *p = xml_alloc(x, sizeof *p + (size_t)len);
+	struct piece *p = alloc(x, sizeof *p + (size_t)len);
 
-	if (p == NULL) {
-		x->no_memory = true;
-		XML_StopParser(x->parser, XML_FALSE);
-		return;
-	}
-	if (x->depth == 0)
+	if (p == NULL || x->depth == 0)
 		return;
 	p->len = (size_t)len;
 	memcpy(p->data, text, (size_t)len);
@@ -291,6 +300,20 @@ static void prepare(struct xml_reader *x)
 	XML_SetStartDoctypeDeclHandler(x->parser, on_doctype);
 }
 
+static int refuse(struct xml_reader *x, struct parse_error *error)
+{
+	bool no_memory = !x->too_big && (x->no_memory || XML_GetErrorCode(x->parser) == XML_ERROR_NO_MEMORY);
+
+	snprintf(error->text, sizeof error->text, "%s, line %lu, column %lu",
+	    x->too_big		   ? "the document is too big when its namespaces are written out" :
+		no_memory	   ? "no memory" :
+		x->refused != NULL ? x->refused :
+				     XML_ErrorString(XML_GetErrorCode(x->parser)),
+	    (unsigned long)XML_GetCurrentLineNumber(x->parser),
+	    (unsigned long)XML_GetCurrentColumnNumber(x->parser) + 1);
+	return no_memory ? -ENOMEM : -EINVAL;
+}
+
 int xml_read(struct xml_reader *x, const char *data, size_t len, const struct xml_node **ret, struct parse_error *error)
 {
 	*ret = NULL;
@@ -303,15 +326,8 @@ int xml_read(struct xml_reader *x, const char *data, size_t len, const struct xm
 	if (only_blanks(data, len))
 		return 0;
 	prepare(x);
-	if (XML_Parse(x->parser, data, (int)len, XML_TRUE) == XML_STATUS_ERROR || x->no_memory) {
-		snprintf(error->text, sizeof error->text, "%s, line %lu, column %lu",
-		    x->no_memory	   ? "no memory" :
-			x->refused != NULL ? x->refused :
-					     XML_ErrorString(XML_GetErrorCode(x->parser)),
-		    (unsigned long)XML_GetCurrentLineNumber(x->parser),
-		    (unsigned long)XML_GetCurrentColumnNumber(x->parser) + 1);
-		return x->no_memory || XML_GetErrorCode(x->parser) == XML_ERROR_NO_MEMORY ? -ENOMEM : -EINVAL;
-	}
+	if (XML_Parse(x->parser, data, (int)len, XML_TRUE) == XML_STATUS_ERROR || x->no_memory)
+		return refuse(x, error);
 	*ret = x->root;
 	return 0;
 }

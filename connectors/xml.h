@@ -14,6 +14,7 @@
 
 #define XML_MAX_BYTES 65536 /* of a document */
 #define XML_MAX_DEPTH 32
+#define XML_MAX_TREE  (4 * 1024 * 1024) /* bytes of a tree: namespaces are written out at every attribute */
 
 struct xml_node {
 	const char *ns;		 /* "" for none */

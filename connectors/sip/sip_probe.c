@@ -32,7 +32,7 @@ static void on_probe_done(void *arg, bool reached)
 {
 	struct connector *c = arg;
 
-	if (!reached)
+	if (!reached && !link_is_up(c->link))
 		hop(c, "connection", "no server can be reached", false);
 	else if (c->said == SOURCE_STATUS_FORBIDDEN)
 		hop(c, "authentication", c->why, false);

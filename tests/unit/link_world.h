@@ -22,7 +22,7 @@
 #include "daemon/base/logger.h"
 #include "daemon/loop.h"
 
-#define PATIENCE_MS 10000 /* nothing here takes so long unless it is broken */
+#define PATIENCE_MS 30000 /* nothing here takes so long unless it is broken */
 #define PEERS_MAX   16
 #define SERVERS_MAX 4
 

@@ -21,6 +21,7 @@ static struct {
 	struct record records[16];
 	size_t count;
 	int srv_questions, questions;
+	bool silent;
 	char place[32], *resolvers[1];
 } dns;
 
@@ -117,7 +118,7 @@ static void on_question(void *arg, short what)
 
 	(void)arg;
 	(void)what;
-	if (n < 17)
+	if (n < 17 || dns.silent)
 		return;
 	buf_init(&b, 4096);
 	answer_question(&b, question, (size_t)n);
@@ -364,6 +365,20 @@ static void the_next_server_is_tried(void **state)
 	server_close(&a);
 }
 
+/* The second of its tries waits longer than the first. */
+static void a_name_server_that_is_silent_is_given_up(void **state)
+{
+	(void)state;
+	server_open(&a);
+	dns.silent = true;
+	add_place("one.test", 9);
+	add_place("127.0.0.1", a.port);
+	start_link();
+	AWAIT(w.ups == 1);
+	assert_int_equal(w.downs, 0);
+	server_close(&a);
+}
+
 static void free_while_it_resolves(void **state)
 {
 	(void)state;
@@ -458,6 +473,19 @@ static void a_probe_that_reaches_nobody_says_so(void **state)
 	link_probe(w.link, &probe, NULL);
 	AWAIT(dones == 1);
 	assert_false(reached);
+}
+
+/* What it waits for when its time is over is named. */
+static void a_probe_that_ends_in_the_middle_names_the_hop(void **state)
+{
+	(void)state;
+	dns.silent = true;
+	add_place("nowhere.test", 0);
+	make_link();
+	link_probe(w.link, &probe, NULL);
+	AWAIT(dones == 1);
+	assert_false(reached);
+	assert_string_equal(buf_text(&hops), "dns nowhere.test bad\n");
 }
 
 static void a_probe_does_not_touch_the_link(void **state)
@@ -563,9 +591,11 @@ int main(void)
 		NAME_TEST(a_target_without_address_is_said),
 		NAME_TEST(a_target_without_address_is_passed_over),
 		NAME_TEST(the_next_server_is_tried),
+		NAME_TEST(a_name_server_that_is_silent_is_given_up),
 		NAME_TEST(free_while_it_resolves),
 		PROBE_TEST(a_probe_tells_each_hop),
 		PROBE_TEST(a_probe_that_reaches_nobody_says_so),
+		PROBE_TEST(a_probe_that_ends_in_the_middle_names_the_hop),
 		PROBE_TEST(a_probe_does_not_touch_the_link),
 		PROBE_TEST(a_new_probe_ends_the_old_one),
 		PROBE_TEST(free_inside_done),

@@ -227,6 +227,38 @@ static void size_is_limited(void **state)
 	free(text);
 }
 
+/* expat writes the namespace out at every element and attribute: a small document may ask for very much. */
+static void namespaces_are_not_multiplied(void **state)
+{
+	const struct xml_node *root;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, XML_MAX_BYTES + 1);
+	buf_puts(&b, "<r xmlns=\"");
+	for (int i = 0; i < 30000; i++)
+		buf_putc(&b, 'n');
+	buf_puts(&b, "\">");
+	for (int i = 0; i < 8000; i++)
+		buf_puts(&b, "<a/>");
+	buf_puts(&b, "</r>");
+	root = read_bytes(buf_text(&b), b.len);
+	assert_int_equal(strlen(root->last->ns), 30000);
+	assert_ptr_equal(root->last->ns, root->ns);
+
+	buf_clear(&b);
+	buf_puts(&b, "<r xmlns:p=\"");
+	for (int i = 0; i < 30000; i++)
+		buf_putc(&b, 'n');
+	buf_puts(&b, "\">");
+	for (int i = 0; i < 1000; i++)
+		buf_puts(&b, "<a p:b=''/>");
+	buf_puts(&b, "</r>");
+	check_refused(buf_text(&b), b.len, "too big");
+	buf_done(&b);
+	read_text("<a/>");
+}
+
 static void a_reader_is_used_again(void **state)
 {
 	(void)state;
@@ -309,6 +341,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(document_types_are_refused, begin, end),
 		cmocka_unit_test_setup_teardown(depth_is_limited, begin, end),
 		cmocka_unit_test_setup_teardown(size_is_limited, begin, end),
+		cmocka_unit_test_setup_teardown(namespaces_are_not_multiplied, begin, end),
 		cmocka_unit_test_setup_teardown(a_reader_is_used_again, begin, end),
 		cmocka_unit_test_setup_teardown(a_walk_visits_all_in_order, begin, end),
 		cmocka_unit_test_setup_teardown(texts_for_people_are_cleaned, begin, end),
