@@ -21,6 +21,7 @@
 #define ACCEPTS_A_TURN	 16
 #define DATAGRAM_BYTES	 65536
 #define DATAGRAMS_A_TURN 64
+#define TOLD_AGAIN_MS	 60000
 
 struct link_guest {
 	TAILQ_ENTRY(link_guest) link;
@@ -48,6 +49,7 @@ struct link_listener {
 	size_t guest_count;
 	char *datagram; /* owned; UDP */
 	bool gone;
+	int64_t told_at; /* monotonic ms of the last word in the log about somebody who was turned away; 0 none */
 };
 
 /* --- guests ---------------------------------------------------------------------------------------- */
@@ -180,17 +182,29 @@ static void describe(struct link_guest *g)
 		memmove(g->host, g->host + 7, strlen(g->host + 7) + 1);
 }
 
+static const char not_allowed[] = "its address is not allowed";
+
 /* The protocol may free the listener when it is asked: then nobody is. */
 static bool is_welcome(const struct link_listener *l, const char *host)
 {
 	return l->protocol->welcome == NULL || (l->protocol->welcome(l->arg, host) && !l->gone);
 }
 
+/* Anybody can come as often as they like: now and then is enough for whoever looks for them. */
+static void tell_turned_away(struct link_listener *l, const char *host, const char *why)
+{
+	int64_t now = loop_now(l->loop).mono;
+
+	if (l->gone || (l->told_at != 0 && now - l->told_at < TOLD_AGAIN_MS))
+		return;
+	l->told_at = now;
+	log_info(
+	    "link", "turned_away", LOG_TEXT("of", l->protocol->name), LOG_TEXT("host", host), LOG_TEXT("why", why));
+}
+
 static void turn_away(struct link_listener *l, struct link_guest *g, int fd, const char *why)
 {
-	if (!l->gone)
-		log_info("link", "turned_away", LOG_TEXT("of", l->protocol->name), LOG_TEXT("host", g->host),
-		    LOG_TEXT("why", why));
+	tell_turned_away(l, g->host, why);
 	close(fd);
 	free(g);
 }
@@ -212,7 +226,7 @@ static void admit(struct link_listener *l, int fd, const struct link_target *fro
 		return;
 	}
 	if (!is_welcome(l, g->host)) {
-		turn_away(l, g, fd, "its address is not allowed");
+		turn_away(l, g, fd, not_allowed);
 		return;
 	}
 	g->limit = loop_event_new(l->loop, "link-guest", -1, 0, on_limit, g);
@@ -264,6 +278,8 @@ static void on_datagrams(void *arg, short what)
 		describe(&g);
 		if (is_welcome(l, g.host))
 			l->protocol->frame(l->arg, &g, l->datagram, (size_t)n);
+		else
+			tell_turned_away(l, g.host, not_allowed);
 	}
 }
 

@@ -3,9 +3,29 @@
 #include "connectors/secret.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A regular file, or NULL with errno: opening anything else may wait for somebody. */
+static FILE *open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	FILE *f;
+
+	if (fd < 0)
+		return NULL;
+	f = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(fd, "r") : NULL;
+	if (f == NULL) {
+		close(fd);
+		errno = EINVAL;
+	}
+	return f;
+}
 
 /* The credential of that name, or NULL. */
 static FILE *open_credential(const char *file)
@@ -16,7 +36,7 @@ static FILE *open_credential(const char *file)
 	if (folder == NULL)
 		return NULL;
 	snprintf(path, sizeof path, "%s/%s", folder, name == NULL ? file : name + 1);
-	return fopen(path, "re");
+	return open_file(path);
 }
 
 static int too_long(const char *what, const char *name, char *buf, char *err, size_t err_size)
@@ -36,7 +56,8 @@ static int given(const char *text, char *buf, char *err, size_t err_size)
 
 static int unreadable(const char *file, int error, char *err, size_t err_size)
 {
-	snprintf(err, err_size, "password_file %s cannot be read: %s", file, strerror(error));
+	snprintf(err, err_size, "password_file %s cannot be read: %s", file,
+	    error == EINVAL ? "it is not a regular file" : strerror(error));
 	return -error;
 }
 
@@ -51,7 +72,7 @@ int secret_read(const char *text, const char *file, char *buf, char *err, size_t
 		return given(text, buf, err, err_size);
 	f = open_credential(file);
 	if (f == NULL)
-		f = fopen(file, "re");
+		f = open_file(file);
 	if (f == NULL)
 		return unreadable(file, errno, err, err_size);
 	setvbuf(f, NULL, _IONBF, 0); /* no copy in a buffer that is freed */
@@ -60,7 +81,7 @@ int secret_read(const char *text, const char *file, char *buf, char *err, size_t
 	error = ferror(f) ? errno : 0;
 	fclose(f);
 	buf[error == 0 ? len : 0] = '\0';
-	if (error != 0) /* a folder can be opened */
+	if (error != 0)
 		return unreadable(file, error, err, err_size);
 	if (len == SECRET_SIZE - 1 && strpbrk(buf, "\r\n") == NULL)
 		return too_long("password_file ", file, buf, err, err_size);

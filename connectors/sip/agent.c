@@ -18,6 +18,8 @@ struct agent {
 	char address[80]; /* host:port for Via */
 	char contact[160];
 	struct digest_challenge challenges[2]; /* of servers (401), of proxies (407) */
+	bool let_in[2];			       /* with our answer to that one */
+	char foreign[DIGEST_TEXT_SIZE];	       /* a realm that refused us while another one lets us in */
 	char refusal[400];
 };
 
@@ -80,11 +82,6 @@ void agent_set_address(
 	put_address(a->address, sizeof a->address, host, port);
 	put_address(contact, sizeof contact, contact_host, contact_port);
 	snprintf(a->contact, sizeof a->contact, "<sip:presenced@%s;transport=%s>", contact, transport);
-}
-
-const char *agent_contact(const struct agent *a)
-{
-	return a->contact;
 }
 
 const char *agent_refusal(const struct agent *a)
@@ -177,35 +174,79 @@ void agent_cancel(struct agent_call *call)
 
 /* --- answers --------------------------------------------------------------------------------------- */
 
-/* Answer a challenge: 0; -EACCES: nothing (more) can be said to it; or why it could not be sent. The first one is
- * always answered: a nonce that has expired looks like a wrong password where the server does not say stale. A
- * challenge to the answer of a challenge is a refusal. */
+static bool is_foreign(
+    const struct agent *a, const struct agent_call *call, size_t which, const struct digest_challenge *asked)
+{
+	if (!call->type->passed_on)
+		return false;
+	if (a->let_in[which])
+		return strcmp(asked->realm, a->challenges[which].realm) != 0;
+	return a->let_in[!which] && strcmp(asked->realm, a->foreign) == 0;
+}
+
+static int foreign(struct agent *a, const struct digest_challenge *asked)
+{
+	snprintf(a->refusal, sizeof a->refusal,
+	    "the address belongs to somebody who asks for a password of their own (realm %.100s)", asked->realm);
+	return -EREMOTE;
+}
+
+/* It has refused our answer. The next request must not be one more wrong attempt. */
+static int refused(struct agent *a, const struct agent_call *call, size_t which)
+{
+	struct digest_challenge *c = &a->challenges[which];
+
+	c->set = false;
+	if (call->type->passed_on && !a->let_in[which] && a->let_in[!which]) {
+		memcpy(a->foreign, c->realm, sizeof a->foreign);
+		return foreign(a, c);
+	}
+	snprintf(a->refusal, sizeof a->refusal,
+	    "the server refuses the password of %.100s (realm %.100s): correct user and password_file",
+	    a->settings.identity.user, c->realm);
+	return -EACCES;
+}
+
+static int no_password(struct agent *a, const struct digest_challenge *asked)
+{
+	snprintf(a->refusal, sizeof a->refusal,
+	    "the server asks %s for a password (realm %.100s): set user and password_file", a->settings.identity.user,
+	    asked->realm);
+	return -EACCES;
+}
+
+/* Answer a challenge: 0; -EACCES: nothing (more) can be said to it; -EREMOTE: nor should be; or why it could not be
+ * sent. The first one is always answered: a nonce that has expired looks like a wrong password where the server does
+ * not say stale. A challenge to the answer of a challenge is a refusal. */
 static int answer_challenge(struct agent *a, struct agent_call *call, const sip_t *answer, int status)
 {
-	struct digest_challenge *c = &a->challenges[status == 407];
-	uint8_t *answered = &call->challenges[status == 407];
+	size_t which = status == 407;
+	struct digest_challenge asked = { 0 };
 	const char *why = NULL;
 
-	if (!digest_take(c, answer, &why)) {
+	if (!digest_take(&asked, answer, &why)) {
 		snprintf(a->refusal, sizeof a->refusal, "%s", why);
 		return -EACCES;
 	}
-	if (a->settings.identity.password == NULL) {
-		snprintf(a->refusal, sizeof a->refusal,
-		    "the server asks %s for a password (realm %.100s): set user and password_file",
-		    a->settings.identity.user, c->realm);
-		c->set = false;
-		return -EACCES;
-	}
-	if (*answered > 0 && (!c->stale || *answered == MAX_CHALLENGES)) {
-		snprintf(a->refusal, sizeof a->refusal,
-		    "the server refuses the password of %.100s (realm %.100s): correct user and password_file",
-		    a->settings.identity.user, c->realm);
-		c->set = false; /* the next request must not be one more wrong attempt */
-		return -EACCES;
-	}
-	(*answered)++;
+	if (is_foreign(a, call, which, &asked))
+		return foreign(a, &asked);
+	if (a->settings.identity.password == NULL)
+		return no_password(a, &asked);
+	if (strcmp(asked.realm, a->challenges[which].realm) != 0)
+		a->let_in[which] = false;
+	a->challenges[which] = asked;
+	if (call->challenges[which] > 0 && (!asked.stale || call->challenges[which] == MAX_CHALLENGES))
+		return refused(a, call, which);
+	call->challenges[which]++;
 	return send_once(a, call);
+}
+
+/* Whose challenge was answered lets us in, unless the answer says otherwise. */
+static void note_let_in(struct agent *a, const struct agent_call *call, int status)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (call->challenges[i] > 0 && status != 403)
+			a->let_in[i] = true;
 }
 
 static void on_answer(void *arg, const sip_t *answer, int status)
@@ -219,8 +260,10 @@ static void on_answer(void *arg, const sip_t *answer, int status)
 
 		if (r == 0)
 			return;
-		status = r == -EACCES ? status : r == -EMSGSIZE ? SIP_TOO_LONG : SIP_LOST;
+		status = r == -EACCES ? status : r == -EREMOTE ? SIP_FOREIGN : r == -EMSGSIZE ? SIP_TOO_LONG : SIP_LOST;
 		answer = NULL;
+	} else if (answer != NULL) {
+		note_let_in(a, call, status);
 	}
 	call->type->answered(call, answer, status);
 }

@@ -36,8 +36,12 @@ struct agent_call_type {
 	void (*compose)(struct agent_call *call, struct agent_request *ret);
 
 	/* The final answer; or NULL with SIP_TIMEOUT, SIP_LOST or SIP_TOO_LONG, or with 401 and 407 when we have nothing
-	 * (more) to say to a challenge: agent_refusal() says why. */
+	 * (more) to say to a challenge, or with SIP_FOREIGN: agent_refusal() says why. */
 	void (*answered)(struct agent_call *call, const sip_t *answer, int status);
+
+	/* The request may end at a server of somebody else, who is not shown what our password makes of a realm that
+	 * is not ours. Ours is that in which the server has let us in. */
+	bool passed_on;
 };
 
 /* A request that may be under way; a part of its owner, zero but for `type` at first. */
@@ -58,7 +62,6 @@ int64_t agent_time(const struct agent *a);
 /* Where answers (Via) and requests (Contact) reach us; numeric hosts without brackets. */
 void agent_set_address(
     struct agent *a, const char *host, uint16_t port, const char *contact_host, uint16_t contact_port);
-const char *agent_contact(const struct agent *a); /* "<sip:presenced@192.0.2.1:5060;transport=udp>" */
 
 /* Send a request. 0 and one answered() later; or -errno, and no answered(): -ENOBUFS later would do, -EMSGSIZE never. */
 int agent_send(struct agent *a, struct agent_call *call);

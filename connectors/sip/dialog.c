@@ -19,7 +19,8 @@ struct dialog_peer {
 void dialog_begin(struct dialog *d, uint32_t slot)
 {
 	dialog_done(d);
-	arc4random_buf(&d->secret, sizeof d->secret);
+	arc4random_buf(&d->id, sizeof d->id);
+	arc4random_buf(&d->tag, sizeof d->tag);
 	d->slot = slot;
 	d->cseq = 0;
 	d->peer_has_cseq = false;
@@ -33,15 +34,12 @@ void dialog_done(struct dialog *d)
 
 void dialog_call_id(const struct dialog *d, char *buf)
 {
-	snprintf(buf, DIALOG_ID_SIZE, "%016llx.%x" CALL_ID_HOST, (unsigned long long)d->secret, d->slot);
+	snprintf(buf, DIALOG_ID_SIZE, "%016llx.%x" CALL_ID_HOST, (unsigned long long)d->id, d->slot);
 }
 
-/* Another number than the Call-ID's, so that neither gives the other away. */
 void dialog_tag(const struct dialog *d, char *buf)
 {
-	unsigned long long n = d->secret * 0x9e3779b97f4a7c15ull;
-
-	snprintf(buf, DIALOG_ID_SIZE, "%016llx", n ^ n >> 31);
+	snprintf(buf, DIALOG_ID_SIZE, "%016llx", (unsigned long long)d->tag);
 }
 
 bool dialog_slot_of(const char *call_id, uint32_t *ret)
@@ -189,13 +187,11 @@ const char *dialog_route(const struct dialog *d)
 	return d->peer == NULL ? "" : d->peer->route;
 }
 
-enum dialog_order dialog_order_of(struct dialog *d, uint32_t cseq)
+bool dialog_take_cseq(struct dialog *d, uint32_t cseq)
 {
-	if (d->peer_has_cseq && cseq == d->peer_cseq)
-		return DIALOG_REPEATED;
-	if (d->peer_has_cseq && cseq < d->peer_cseq)
-		return DIALOG_OLDER;
+	if (d->peer_has_cseq && cseq <= d->peer_cseq)
+		return false;
 	d->peer_has_cseq = true;
 	d->peer_cseq = cseq;
-	return DIALOG_NEWER;
+	return true;
 }

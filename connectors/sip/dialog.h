@@ -1,8 +1,8 @@
 /* dialog.h: the identifiers, sequence numbers and route of one dialog that we began (RFC 3261 12, RFC 6665 4.1.2.4).
  * SPDX-License-Identifier: MIT
  *
- * Call-ID is "RANDOM.SLOT@presenced" and our tag "RANDOM": a message finds its dialog by the slot, and proves by the
- * random numbers that it belongs there; nothing else has to be stored or hashed.
+ * Call-ID is "RANDOM.SLOT@presenced" and our tag "RANDOM": a message finds its dialog by the slot, and proves by
+ * both random numbers that it belongs there; nothing else has to be stored or hashed.
  */
 #ifndef PRESENCED_SIP_DIALOG_H
 #define PRESENCED_SIP_DIALOG_H
@@ -17,7 +17,7 @@
 struct dialog_peer; /* what the server told: tag, target, route; one block */
 
 struct dialog {
-	uint64_t secret;
+	uint64_t id, tag; /* random: of the Call-ID, and ours */
 	uint32_t slot;
 	uint32_t cseq;	    /* of our last request */
 	uint32_t peer_cseq; /* of the server's last request */
@@ -48,9 +48,7 @@ const char *dialog_peer_tag(const struct dialog *d);
 const char *dialog_request_uri(const struct dialog *d); /* a strict router's, if the first one is (12.2.1.1) */
 const char *dialog_route(const struct dialog *d);	/* Route lines, "" for none */
 
-enum dialog_order { DIALOG_NEWER, DIALOG_REPEATED, DIALOG_OLDER };
-
-/* Where a request of the server stands by its CSeq; a newer one is remembered. */
-enum dialog_order dialog_order_of(struct dialog *d, uint32_t cseq);
+/* Whether a request of the server is newer than those before it, by its CSeq, which is then remembered. */
+bool dialog_take_cseq(struct dialog *d, uint32_t cseq);
 
 #endif

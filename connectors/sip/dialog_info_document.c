@@ -126,7 +126,7 @@ static int read_dialog(
 	else if (direction != NULL && strcmp(direction, "recipient") == 0)
 		d->direction = DIRECTION_IN;
 	d->held = d->state == DIALOG_CONFIRMED && is_held(dialog);
-	if (now != 0 && duration != NULL && read_number(duration->text, &seconds) == 0)
+	if (duration != NULL && read_number(duration->text, &seconds) == 0 && (int64_t)seconds < now / 1000)
 		d->since = now - (int64_t)seconds * 1000;
 	read_peer(x, dialog, d);
 	return 0;

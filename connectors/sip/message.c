@@ -111,7 +111,7 @@ static void put_flat(struct buf *b, const char *text, size_t len)
 
 static void put(struct buf *b, const void *header, issize_t (*print)(char *, isize_t, const msg_header_t *, int))
 {
-	char text[2048];
+	char text[SIP_HEAD_MAX];
 	issize_t n = header == NULL ? 0 : print(text, sizeof text, header, 0);
 	bool line = n >= 2 && n < (issize_t)sizeof text && memcmp(text + n - 2, "\r\n", 2) == 0;
 

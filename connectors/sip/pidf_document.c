@@ -35,7 +35,6 @@ struct element {
 struct document {
 	struct xml_reader *reader;
 	struct element persons; /* all of them in one: several are several publishers of one person */
-	size_t person_count;
 	struct element *tuples;
 	size_t tuple_count;
 	bool device_idle;
@@ -235,7 +234,6 @@ static int collect(struct document *d, const struct xml_node *root, struct parse
 		if (xml_is(n, NS_PIDF, "tuple")) {
 			r = take_part(d, &d->tuples[d->tuple_count++], n, error);
 		} else if (is_person(n)) {
-			d->person_count++;
 			r = take_part(d, &d->persons, n, error);
 		} else if (xml_is(n, NS_MODEL, "device")) {
 			take_device(d, n);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "connectors/sip/transaction.h"
+
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
 #define HOUR   (60 * MINUTE)
@@ -41,6 +43,8 @@ static const struct {
 	{ 513,
 	    { STATE_STATUS_ERROR, RETRY_DAILY, "the request does not fit into a datagram: use transport tcp (513)" } },
 	{ 603, { STATE_STATUS_ACCESS_DENIED, RETRY_DAILY, "the person declines to be watched (603)" } },
+	{ SIP_FOREIGN,
+	    { STATE_STATUS_ACCESS_DENIED, RETRY_HOURLY, "the server asks for a password of somebody else's realm" } },
 	{ 604, { STATE_STATUS_NOT_FOUND, RETRY_HOURLY, "this address does not exist anywhere (604)" } },
 };
 

@@ -26,7 +26,7 @@ struct refusal {
 	const char *why; /* a sentence for people */
 };
 
-/* For an answer of 300 or more, or SIP_TIMEOUT, SIP_LOST and SIP_TOO_LONG. Never NULL. */
+/* For an answer of 300 or more, or SIP_TIMEOUT, SIP_LOST, SIP_TOO_LONG and SIP_FOREIGN. Never NULL. */
 const struct refusal *refusal_of_status(int status);
 
 /* For Subscription-State: terminated; reason NULL or unknown included. Never NULL. */

@@ -230,12 +230,20 @@ static void reply(struct connector *c, const void *data, size_t len)
 		link_send(c->link, data, len);
 }
 
-static void answer(struct connector *c, const sip_t *request, int status, const char *more)
+static void refuse(struct connector *c, const char *why)
+{
+	c->malformed++;
+	snprintf(c->last_malformed, sizeof c->last_malformed, "%s", why);
+	log_debug("sip", "bad_message", LOG_TEXT("source", source_name(c->source)), LOG_TEXT("why", why));
+}
+
+/* False: it cannot be answered, so the server will not count it as received. */
+static bool answer(struct connector *c, const sip_t *request, int status, const char *more)
 {
 	char host[64], tag[SIP_ID_SIZE];
 	uint16_t port;
 	struct buf b;
-	bool v6, known = true;
+	bool v6, known = true, fine;
 
 	if (c->guest != NULL) {
 		snprintf(host, sizeof host, "%s", link_guest_host(c->guest));
@@ -247,9 +255,13 @@ static void answer(struct connector *c, const sip_t *request, int status, const 
 	buf_init(&b, SIP_HEAD_MAX + 1024);
 	sip_message_answer(&b, request, status, sip_phrase(status), tag, more,
 	    known && c->settings->link.transport == LINK_UDP ? host : NULL, known ? port : 0);
-	if (!b.failed)
+	fine = !b.failed;
+	if (fine)
 		reply(c, buf_text(&b), b.len);
+	else
+		refuse(c, "the answer to it would be too long");
 	buf_done(&b);
+	return fine;
 }
 
 static void take_notify(struct connector *c, const sip_t *notify)
@@ -259,8 +271,7 @@ static void take_notify(struct connector *c, const sip_t *notify)
 	    strcmp(notify->sip_call_id->i_id, c->probed.call_id) == 0;
 	int status = ours ? 200 : subscriber_judge(c->subscriber, notify, &usage);
 
-	answer(c, notify, status, "");
-	if (usage != NULL)
+	if (answer(c, notify, status, "") && usage != NULL)
 		subscriber_take(c->subscriber, usage, notify);
 }
 
@@ -290,13 +301,6 @@ static void take_crlf(struct connector *c)
 	if (c->crlf)
 		reply(c, "\r\n", 2);
 	c->crlf = !c->crlf;
-}
-
-static void refuse(struct connector *c, const char *why)
-{
-	c->malformed++;
-	snprintf(c->last_malformed, sizeof c->last_malformed, "%s", why);
-	log_debug("sip", "bad_message", LOG_TEXT("source", source_name(c->source)), LOG_TEXT("why", why));
 }
 
 static bool is_keepalive(const char *data, size_t len)
@@ -363,7 +367,6 @@ static void on_guest_frame(void *arg, struct link_guest *guest, const char *data
 }
 
 static const struct link_listener_protocol guests = {
-	.name = "sip",
 	.framing = { .kind = FRAMING_CONTENT_LENGTH, .max = SIP_BODY_MAX, .head_max = SIP_HEAD_MAX },
 	.welcome = is_welcome,
 	.frame = on_guest_frame,
@@ -377,8 +380,10 @@ static int open_listener(struct connector *c, char *err, size_t err_size)
 	if (c->settings->listen == NULL)
 		return 0;
 	sip_listen_at(c->settings, host, sizeof host, &port);
-	return link_listen(
-	    &c->listener, c->loop, &guests, &c->settings->link, host[0] == '\0' ? NULL : host, port, c, err, err_size);
+	c->guests = guests;
+	c->guests.name = source_name(c->source);
+	return link_listen(&c->listener, c->loop, &c->guests, &c->settings->link, host[0] == '\0' ? NULL : host, port,
+	    c, err, err_size);
 }
 
 /* --- the link -------------------------------------------------------------------------------------- */
@@ -605,7 +610,9 @@ static bool outdated(const struct connector *c)
 	bool differs = (r > 0) != c->has_password || strcmp(password, c->password) != 0;
 
 	explicit_bzero(password, sizeof password);
-	return r >= 0 && differs; /* what cannot be read now does not stop what works */
+	if (r < 0) /* it does not stop what works, but will at the next start */
+		log_warning("sip", "password", LOG_TEXT("source", source_name(c->source)), LOG_TEXT("why", err));
+	return r >= 0 && differs;
 }
 
 static void stats(const struct connector *c, struct buf *b)

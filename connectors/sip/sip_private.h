@@ -30,6 +30,7 @@ struct connector {
 	struct loop *loop;
 	struct link_protocol protocol;
 	struct link *link;
+	struct link_listener_protocol guests;
 	struct link_listener *listener; /* where the server connects to us, if so configured; else NULL */
 	struct link_guest *guest;	/* whose message is being handled; NULL: the link's */
 	struct agent *agent;

@@ -44,8 +44,11 @@ static void accepted(struct usage *u, const sip_t *answer)
 	}
 }
 
-static const char *with_phrase(const struct refusal *refusal, const sip_t *answer, int status, char *buf, size_t size)
+static const char *with_phrase(
+    const struct subscriber *s, const struct refusal *refusal, const sip_t *answer, int status, char *buf, size_t size)
 {
+	if (status == SIP_FOREIGN)
+		return agent_refusal(s->agent);
 	if (answer == NULL || refusal != refusal_of_status(699))
 		return refusal->why;
 	snprintf(buf, size, "%s (%d %.80s)", refusal->why, status,
@@ -84,12 +87,14 @@ static void refused(struct usage *u, const sip_t *answer, int status)
 	struct subscriber *s = u->of->owner;
 	char text[200];
 
-	if (!u->fetch || refusal->status != STATE_STATUS_ERROR) /* a fetch that failed says nothing of the person */
-		usage_say(u, refusal->status, with_phrase(refusal, answer, status, text, sizeof text));
-	if (u->fetch)
+	if (u->fetch) { /* it says nothing of the person: the subscription itself does */
+		if (refusal->status != STATE_STATUS_ERROR)
+			usage_refresh(&u->of->main);
 		usage_over(u);
-	else
+	} else {
+		usage_say(u, refusal->status, with_phrase(s, refusal, answer, status, text, sizeof text));
 		usage_retry(u, refusal, sip_message_retry_after(answer));
+	}
 	if (status == 503 && answer != NULL && sip_message_retry_after(answer) > 0)
 		s->owner.trouble(s->owner.arg, SUBSCRIBER_UNAVAILABLE, sip_message_retry_after(answer),
 		    "the server asks to be left alone for a while (503)");
@@ -171,4 +176,4 @@ static void answered(struct agent_call *call, const sip_t *answer, int status)
 	subscriber_pump(s);
 }
 
-const struct agent_call_type usage_call = { .compose = usage_compose, .answered = answered };
+const struct agent_call_type usage_call = { .compose = usage_compose, .answered = answered, .passed_on = true };

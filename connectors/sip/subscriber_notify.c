@@ -36,7 +36,7 @@ int subscriber_judge(struct subscriber *s, const sip_t *notify, struct usage **r
 	    strcasecmp(notify->sip_event->o_type, subscriber_packages[u->of->package]) != 0)
 		return 489;
 	/* A NOTIFY that was overtaken is no error of the server's, which could end the subscription for a 500. */
-	if (dialog_order_of(&u->dialog, notify->sip_cseq->cs_seq) != DIALOG_NEWER) {
+	if (!dialog_take_cseq(&u->dialog, notify->sip_cseq->cs_seq)) {
 		s->stats.repeated++;
 		return 200;
 	}
@@ -99,17 +99,26 @@ static void terminated(struct usage *u, const sip_t *notify)
 	usage_retry(u, refusal, wait);
 }
 
-static void fetched(struct usage *u, const sip_t *notify)
+/* Whether a fetch says something of the person. Without a document, or refused, it only says what fetches get at this
+ * server (FreeSWITCH ends each as if there were no such resource): the subscription itself knows better. */
+static bool fetch_tells(const sip_t *notify)
 {
 	const sip_subscription_state_t *state = notify->sip_subscription_state;
-	const struct refusal *refusal = refusal_of_reason(state == NULL ? NULL : state->ss_reason);
+	enum state_status status = refusal_of_reason(state == NULL ? NULL : state->ss_reason)->status;
+
+	return notify->sip_payload != NULL && notify->sip_payload->pl_len > 0 && !is_substate(notify, "pending") &&
+	    status != STATE_STATUS_ACCESS_DENIED && status != STATE_STATUS_NOT_FOUND;
+}
+
+static void fetched(struct usage *u, const sip_t *notify)
+{
 	struct sip_subscription *sub = u->of;
 	bool again = u->overtaken && sub->package == SIP_DIALOG && !sub->dialogs.whole;
 
-	if (refusal->status == STATE_STATUS_ACCESS_DENIED || refusal->status == STATE_STATUS_NOT_FOUND)
-		usage_say(u, refusal->status, refusal->why);
-	else if (!is_substate(notify, "pending"))
+	if (fetch_tells(notify))
 		take_document(u, notify);
+	else
+		usage_refresh(&sub->main);
 	usage_over(u);
 	if (again)
 		subscriber_verify(sub->owner, sub->address, (enum sip_package)sub->package);

@@ -102,7 +102,7 @@ static int grow_slots(struct subscriber *s)
 	return 0;
 }
 
-/* The slot stays with the usage; its dialogs differ by their secrets. */
+/* The slot stays with the usage; its dialogs differ by their random numbers. */
 int usage_init(struct usage *u)
 {
 	struct subscriber *s = u->of->owner;

@@ -3,6 +3,7 @@
 #include "tests/unit/helpers.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "connectors/secret.h"
@@ -83,7 +84,10 @@ static void what_cannot_be_had_is_said(void **state)
 	check_refused(read_file(), -EINVAL, "is empty");
 	assert_int_equal(unlink(path), 0);
 	check_refused(read_file(), -ENOENT, "cannot be read");
-	check_refused(secret_read(NULL, folder, found, err, sizeof err), -EISDIR, "cannot be read");
+	check_refused(secret_read(NULL, folder, found, err, sizeof err), -EINVAL, "is not a regular file");
+	assert_int_equal(mkfifo(path, 0600), 0); /* nobody is waited for */
+	check_refused(read_file(), -EINVAL, "is not a regular file");
+	assert_int_equal(unlink(path), 0);
 	memset(text, 'x', sizeof text - 1);
 	text[sizeof text - 1] = '\0';
 	put_file(text, sizeof text - 1);

@@ -324,34 +324,15 @@ static void other_parameters_of_via_stay(void **state)
 		"<sip:c@d>;tag=7"));
 }
 
-static void a_header_that_is_too_long_fails_the_answer(void **state)
+/* Whatever may stand in a head can be answered: who is not answered does not know that he was heard. */
+static void a_header_is_answered_whole_however_long(void **state)
 {
-	char request[4096], tag[2100];
-	const char *why;
-	struct buf b;
-	sip_t *sip;
-	msg_t *msg;
-
-	(void)state;
-	memset(tag, 't', sizeof tag);
-	snprintf(request, sizeof request, NOTIFY VIA "From: <sip:c@d>;tag=%.2090s\r\n" TO ID CSEQ END, tag);
-	msg = sip_message_parse(request, strlen(request), &sip, &why);
-	assert_non_null(msg);
-	buf_init(&b, 65536);
-	sip_message_answer(&b, sip, 200, "OK", "1", "", NULL, 0);
-	assert_true(b.failed);
-	buf_done(&b);
-	msg_destroy(msg);
-}
-
-/* At each length around the limit all of it is there, or it fails. */
-static void a_header_that_just_fits_is_whole(void **state)
-{
-	char request[4096], filler[2101];
+	static char request[SIP_HEAD_MAX + 1000], filler[SIP_HEAD_MAX + 1];
+	int answered = 0, refused = 0;
 
 	(void)state;
 	memset(filler, 'x', sizeof filler);
-	for (int len = 1950; len < 2100; len++) {
+	for (int len = 2000; len < SIP_HEAD_MAX; len += len < SIP_HEAD_MAX - 600 ? 500 : 1) {
 		const char *why;
 		struct buf b;
 		sip_t *sip;
@@ -360,13 +341,19 @@ static void a_header_that_just_fits_is_whole(void **state)
 		snprintf(request, sizeof request,
 		    NOTIFY VIA FROM "To: <sip:c@d>;x=%.*s;y=1234567890;tag=7\r\n" ID CSEQ END, len, filler);
 		msg = sip_message_parse(request, strlen(request), &sip, &why);
-		assert_non_null(msg);
-		buf_init(&b, 65536);
-		sip_message_put_value(&b, sip->sip_to);
-		assert_true(b.failed || (strlen(buf_text(&b)) == b.len && strstr(buf_text(&b), ";tag=7") != NULL));
+		if (msg == NULL) {
+			refused++;
+			continue;
+		}
+		answered++;
+		buf_init(&b, SIP_HEAD_MAX + 1024);
+		sip_message_answer(&b, sip, 200, "OK", "1", "", NULL, 0);
+		assert_false(b.failed);
+		assert_non_null(strstr(buf_text(&b), "x;y=1234567890;tag=7\r\n"));
 		buf_done(&b);
 		msg_destroy(msg);
 	}
+	assert_true(answered > 100 && refused > 100);
 }
 
 static void answers_have_phrases(void **state)
@@ -449,8 +436,7 @@ int main(void)
 		cmocka_unit_test(an_answer_says_where_the_request_came_from),
 		cmocka_unit_test(no_line_of_a_request_becomes_one_of_the_answer),
 		cmocka_unit_test(other_parameters_of_via_stay),
-		cmocka_unit_test(a_header_that_is_too_long_fails_the_answer),
-		cmocka_unit_test(a_header_that_just_fits_is_whole),
+		cmocka_unit_test(a_header_is_answered_whole_however_long),
 		cmocka_unit_test(answers_have_phrases),
 		cmocka_unit_test(good_uris),
 		cmocka_unit_test(bad_uris),

@@ -358,6 +358,71 @@ static void an_expired_nonce_is_no_wrong_password(void **state)
 	assert_int_equal(stats().established, 1);
 }
 
+#define OF_PARTNER "WWW-Authenticate: Digest realm=\"partner\", nonce=\"n\", qop=\"auth\"\r\n"
+
+/* Neither is it told what our password makes of its realm, nor is it our server that refuses us. */
+static void a_realm_of_somebody_else_is_trouble_of_one_address(void **state)
+{
+	const char *request;
+
+	(void)state;
+	answer(begin_with("TCP", "secret", SIP_DIALOG), 401, OF_SERVER("n1"));
+	accept(take_request());
+	assert_said("document sip:a@x idle\n");
+	watch("sip:b@partner", SIP_DIALOG);
+	live(1, NULL);
+	answer(take_request(), 401, OF_PARTNER);
+	assert_said("access_denied sip:b@partner\n");
+	assert_non_null(strstr(agent_refusal(ag), "realm partner"));
+	assert_null(next_request());
+	watch("sip:c@x", SIP_DIALOG);
+	live(1, NULL);
+	request = take_request();
+	assert_non_null(strstr(request, "realm=\"s\""));
+	accept(request);
+	assert_int_equal(forbidden, 0);
+	assert_int_equal(stats().established, 2);
+}
+
+/* A proxy of ours may stand before it: then it may be ours as well, and is tried once. */
+static void a_realm_behind_our_proxy_is_tried_once(void **state)
+{
+	const char *request;
+
+	(void)state;
+	answer(begin_with("TCP", "secret", SIP_DIALOG), 407, OF_PROXY("n1"));
+	accept(take_request());
+	for (int i = 0; i < 3; i++) {
+		char address[40];
+
+		snprintf(address, sizeof address, "sip:b%d@partner", i);
+		watch(address, SIP_DIALOG);
+		live(1, NULL);
+		request = take_request();
+		assert_false(has_header(request, "Authorization"));
+		answer(request, 401, OF_PARTNER);
+		if (i == 0)
+			answer(take_request(), 401, OF_PARTNER);
+		assert_null(next_request());
+	}
+	assert_said("document sip:a@x idle\naccess_denied sip:b0@partner\naccess_denied sip:b1@partner\n"
+		    "access_denied sip:b2@partner\n");
+	assert_int_equal(forbidden, 0);
+}
+
+/* The password was changed at the server: that is our trouble, not somebody's. */
+static void our_own_realm_may_refuse_us_later(void **state)
+{
+	(void)state;
+	answer(begin_with("TCP", "secret", SIP_DIALOG), 401, OF_SERVER("n1"));
+	accept(take_request());
+	watch("sip:b@x", SIP_DIALOG);
+	live(1, NULL);
+	answer(take_request(), 401, OF_SERVER("n2"));
+	answer(take_request(), 401, OF_SERVER("n3"));
+	assert_int_equal(forbidden, 1);
+}
+
 /* --- what does not fit ----------------------------------------------------------------------------- */
 
 static void what_is_too_long_with_credentials_is_trouble_of_one_address(void **state)
@@ -454,6 +519,50 @@ static void a_pending_subscription_is_proved_in_its_own_dialog(void **state)
 	subscriber_verify(s, "sip:a@x", SIP_PRESENCE);
 	live(1, NULL);
 	assert_false(in_dialog(take_request()));
+}
+
+/* FreeSWITCH ends every fetch so; others refuse them, or have nothing to say in them. */
+static void a_fetch_that_says_nothing_is_no_word_about_the_person(void **state)
+{
+	static const struct {
+		int status;
+		const char *substate, *body;
+	} rows[] = {
+		{ 200, "terminated;reason=noresource", "" },
+		{ 200, "terminated;reason=noresource", LINE("0", "full", CALL("y", "confirmed")) },
+		{ 200, "terminated;reason=rejected", "" },
+		{ 200, "terminated;reason=timeout", "" },
+		{ 403, NULL, NULL },
+		{ 404, NULL, NULL },
+		{ 481, NULL, NULL },
+		{ 603, NULL, NULL },
+	};
+	const char *request, *fetch;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		request = begin_with("TCP", NULL, SIP_DIALOG);
+		accept(request);
+		buf_clear(&said);
+		subscriber_verify(s, "sip:a@x", SIP_DIALOG);
+		live(1, NULL);
+		fetch = take_request();
+		assert_false(in_dialog(fetch));
+		answer(fetch, rows[i].status, "Expires: 0\r\n");
+		if (rows[i].substate != NULL)
+			notify(fetch, rows[i].substate, rows[i].body);
+		assert_said("");
+		live(1, NULL);
+		request = take_request(); /* the subscription is asked instead */
+		assert_true(in_dialog(request));
+		assert_non_null(strstr(request, "Expires: 600\r\n"));
+		answer(request, 200, "Expires: 600\r\n");
+		notify(request, "active;expires=600", LINE("7", "full", CALL("x", "confirmed")));
+		assert_said("document sip:a@x busy\n");
+		assert_int_equal(usages(), 1);
+		assert_null(next_request());
+		end(state);
+	}
 }
 
 /* --- servers that forget and end ------------------------------------------------------------------- */
@@ -582,10 +691,14 @@ int main(void)
 		TEST(a_proxy_and_the_server_may_both_ask),
 		TEST(a_wrong_password_is_tried_once),
 		TEST(an_expired_nonce_is_no_wrong_password),
+		TEST(a_realm_of_somebody_else_is_trouble_of_one_address),
+		TEST(a_realm_behind_our_proxy_is_tried_once),
+		TEST(our_own_realm_may_refuse_us_later),
 		TEST(what_is_too_long_with_credentials_is_trouble_of_one_address),
 		TEST(a_goodbye_that_does_not_fit_leaves_nothing),
 		TEST(a_gap_is_remembered_until_the_whole_state_has_come),
 		TEST(a_pending_subscription_is_proved_in_its_own_dialog),
+		TEST(a_fetch_that_says_nothing_is_no_word_about_the_person),
 		TEST(a_server_that_refuses_each_refresh_is_not_asked_in_a_circle),
 		TEST(three_forgotten_ones_are_a_server_that_has_forgotten_all),
 		TEST(a_subscription_that_is_ended_at_once_is_asked_for_ever_more_rarely),
