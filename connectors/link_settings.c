@@ -78,38 +78,25 @@ bool link_is_numeric(const char *host)
 	return is_v6(host) || inet_pton(AF_INET, host, &v4) == 1;
 }
 
-static const char *check_places(
-    const struct option_list *list, const char *option, bool numeric, char *buf, size_t size)
+static void check_places(
+    const struct option_list *list, const char *option, bool numeric, const struct option_critic *critic)
 {
 	char host[LINK_HOST_SIZE];
 	uint16_t port;
 
-	for (size_t i = 0; i < list->count; i++) {
-		if (link_split(list->items[i], host, sizeof host, &port) && (!numeric || link_is_numeric(host)))
-			continue;
-		snprintf(buf, size, "found \"%.80s\", expected %s, with or without :port", list->items[i],
-		    numeric ? "a numeric address" : "a host or [v6 address]");
-		return option;
-	}
-	return NULL;
+	for (size_t i = 0; i < list->count; i++)
+		if (!link_split(list->items[i], host, sizeof host, &port) || (numeric && !link_is_numeric(host)))
+			option_wrong(critic, option, "found \"%.80s\", expected %s, with or without :port",
+			    list->items[i], numeric ? "a numeric address" : "a host or [v6 address]");
 }
 
-const char *link_settings_check(const struct link_settings *s, char *buf, size_t size)
+void link_settings_check(const struct link_settings *s, const struct option_critic *critic)
 {
-	const char *wrong = check_places(&s->servers, "server", false, buf, size);
-
-	if (wrong == NULL)
-		wrong = check_places(&s->resolvers, "resolvers", true, buf, size);
-	if (wrong != NULL)
-		return wrong;
-	if (s->tls_min > s->tls_max) {
-		snprintf(buf, size, "found %s, expected at most tls_max, which is %s",
+	check_places(&s->servers, "server", false, critic);
+	check_places(&s->resolvers, "resolvers", true, critic);
+	if (s->tls_min > s->tls_max)
+		option_wrong(critic, "tls_min", "found %s, expected at most tls_max, which is %s",
 		    vocab_name(&vocab_tls_version, (int)s->tls_min), vocab_name(&vocab_tls_version, (int)s->tls_max));
-		return "tls_min";
-	}
-	if (s->key_file != NULL && s->cert_file == NULL) {
-		snprintf(buf, size, "a key without its certificate, expected cert_file too");
-		return "key_file";
-	}
-	return NULL;
+	if (s->key_file != NULL && s->cert_file == NULL)
+		option_wrong(critic, "key_file", "a key without its certificate, expected cert_file too");
 }

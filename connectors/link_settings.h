@@ -54,8 +54,8 @@ struct link_settings {
 		    "Whether the certificate of the server is checked; without, anybody can pose as the server." \
 	}
 
-/* What is wrong in the settings, as a sentence in buf, and the bare name of the option it is about; NULL: nothing. */
-const char *link_settings_check(const struct link_settings *settings, char *buf, size_t size);
+/* Tell of what is wrong in the settings, by the bare names of the options. */
+void link_settings_check(const struct link_settings *settings, const struct option_critic *critic);
 
 #define LINK_HOST_SIZE 256
 

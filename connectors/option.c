@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,7 +235,7 @@ static int set_value(const struct option *o, void *value, const char *text)
 	switch (o->kind) {
 	case OPTION_TEXT:
 	case OPTION_PATH:
-		return set_text(value, text);
+		return *text == '\0' && (o->flags & OPTION_MAY_BE_EMPTY) == 0 ? -EINVAL : set_text(value, text);
 	case OPTION_BOOL:
 		if (strcmp(text, bool_names()[0]) != 0 && strcmp(text, bool_names()[1]) != 0)
 			return -EINVAL;
@@ -256,6 +257,17 @@ static int set_value(const struct option *o, void *value, const char *text)
 		break;
 	}
 	return set_number(o, value, text);
+}
+
+void option_wrong(const struct option_critic *critic, const char *option, const char *format, ...)
+{
+	char why[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, sizeof why, format, args);
+	va_end(args);
+	critic->wrong(critic->arg, option, why);
 }
 
 int option_set_text(const struct option *o, void *settings, const char *text, char *err, size_t err_size)

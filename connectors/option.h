@@ -41,10 +41,21 @@ struct option {
 };
 
 enum {
-	OPTION_REQUIRED = 1u << 0,    /* without it a source is not_configured; elsewhere an error */
-	OPTION_SECRET = 1u << 1,      /* never printed */
-	OPTION_ONE_WILL_DO = 1u << 2, /* LIST: a single text is a list of one */
+	OPTION_REQUIRED = 1u << 0,     /* without it a source is not_configured; elsewhere an error */
+	OPTION_SECRET = 1u << 1,       /* never printed */
+	OPTION_ONE_WILL_DO = 1u << 2,  /* LIST: a single text is a list of one */
+	OPTION_MAY_BE_EMPTY = 1u << 3, /* TEXT: "" means something */
 };
+
+/* Who is told of options whose values are wrong. */
+struct option_critic {
+	void (*wrong)(void *arg, const char *option, const char *why);
+	void *arg;
+};
+
+/* Tell of one; `format` is a sentence without the name of the option. */
+void option_wrong(const struct option_critic *critic, const char *option, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Set every value of `settings` (zeroed by the caller) to its default. 0 or -ENOMEM. */
 int options_set_defaults(const struct option *table, void *settings);

@@ -23,9 +23,8 @@ struct connector_spec {
 	const struct option *options;
 	size_t settings_size;
 
-	/* What is wrong between options, as a sentence in buf, and the option it is about; NULL: nothing.
-	 * NULL: no check. */
-	const struct option *(*check)(const void *settings, char *buf, size_t size);
+	/* Tell of every option whose value is wrong, alone or beside another one. NULL: no check. */
+	void (*check)(const void *settings, const struct option_critic *critic);
 
 	/* The address to watch for a user in the peer's own spelling, into buf; false: none here. `source` is
 	 * the name of the source, for overrides (user_address()). */

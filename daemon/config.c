@@ -95,10 +95,11 @@ static const struct option telephony_options[] = {
 	{ 0 },
 };
 static const struct option number_options[] = {
-	{ "country", OPTION_TEXT, IN_RULES(numbers.country), NULL, 0, 0, NULL, 0, "Own country code, digits only." },
-	{ "international", OPTION_TEXT, IN_RULES(numbers.international), NULL, 0, 0, NULL, 0,
+	{ "country", OPTION_TEXT, IN_RULES(numbers.country), NULL, 0, 0, NULL, OPTION_MAY_BE_EMPTY,
+	    "Own country code, digits only." },
+	{ "international", OPTION_TEXT, IN_RULES(numbers.international), NULL, 0, 0, NULL, OPTION_MAY_BE_EMPTY,
 	    "Prefix of international numbers, such as 00." },
-	{ "national", OPTION_TEXT, IN_RULES(numbers.national), NULL, 0, 0, NULL, 0,
+	{ "national", OPTION_TEXT, IN_RULES(numbers.national), NULL, 0, 0, NULL, OPTION_MAY_BE_EMPTY,
 	    "Prefix of national numbers, such as 0." },
 	{ "outside", OPTION_LIST, IN_VALUES(outside), NULL, 0, 0, NULL, 0, "Prefixes dialled to leave the house." },
 	{ "extension_digits", OPTION_INT, IN_VALUES(extension_digits), "6", 0, 20, NULL, 0,
@@ -344,12 +345,29 @@ static void check_name(
 			config_error(r, node, path, "name: two sources are called \"%s\"", s->name);
 }
 
+struct source_place {
+	struct config_reader *reader;
+	yaml_node_t *node;
+	const char *path;
+};
+
+/* Where the option is written, else at the source. */
+static void source_option_wrong(void *arg, const char *option, const char *why)
+{
+	const struct source_place *at = arg;
+	yaml_node_t *value = config_child(at->reader, at->node, option);
+	char path[512];
+
+	snprintf(path, sizeof path, "%s.%s", at->path, option);
+	config_error(at->reader, value != NULL ? value : at->node, path, "%s", why);
+}
+
 static void read_source_settings(struct config_reader *r, yaml_node_t *node, const char *path, struct config_source *s)
 {
 	const struct config_part parts[] = { { "type", ignore, NULL }, { "users", read_served, s }, { 0 } };
 	const struct config_table tables[] = { { config_source_options, s }, { s->spec->options, s->settings }, { 0 } };
-	const struct option *wrong;
-	char why[512];
+	const struct option_critic critic = { source_option_wrong, &(struct source_place){ r, node, path } };
+	const struct option *missing;
 
 	options_set_defaults(s->spec->options, s->settings);
 	config_read_map(r, node, path, tables, parts);
@@ -359,13 +377,12 @@ static void read_source_settings(struct config_reader *r, yaml_node_t *node, con
 		s->domains = s->spec->domains;
 	s->technology =
 	    s->spec->technology >= 0 ? (enum technology)s->spec->technology : s->spec->technology_of(s->settings);
-	wrong = s->spec->check == NULL ? NULL : s->spec->check(s->settings, why, sizeof why);
-	if (wrong != NULL)
-		config_error(r, node, path, "%s: %s", wrong->name, why);
-	wrong = options_missing(s->spec->options, s->settings);
-	if (wrong != NULL && s->enabled)
+	if (s->spec->check != NULL)
+		s->spec->check(s->settings, &critic);
+	missing = options_missing(s->spec->options, s->settings);
+	if (missing != NULL && s->enabled && config_child(r, node, missing->name) == NULL)
 		config_warning(
-		    r, node, path, "%s is missing: the source is not_configured until it is given", wrong->name);
+		    r, node, path, "%s is missing: the source is not_configured until it is given", missing->name);
 }
 
 static void read_source(struct config_reader *r, yaml_node_t *node, const char *path, void *arg)

@@ -129,11 +129,20 @@ const char *config_scalar(const yaml_node_t *node)
 	return node == NULL || node->type != YAML_SCALAR_NODE ? NULL : (const char *)node->data.scalar.value;
 }
 
+/* A key that is written without a value, or with the null of YAML. */
+static bool is_nothing(const yaml_node_t *node)
+{
+	const char *text = config_scalar(node);
+
+	return text != NULL && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+	    (*text == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0);
+}
+
 static const char *kind_of(const yaml_node_t *node)
 {
 	switch (node->type) {
 	case YAML_SCALAR_NODE:
-		return node->data.scalar.length == 0 ? "nothing" : "a single value";
+		return is_nothing(node) ? "nothing" : "a single value";
 	case YAML_SEQUENCE_NODE:
 		return "a list";
 	case YAML_MAPPING_NODE:
@@ -152,7 +161,7 @@ static void set_scalar(
 	const char *text = config_scalar(node);
 	char expects[640], joined[8192];
 
-	if (text == NULL) {
+	if (text == NULL || is_nothing(node)) {
 		config_error(
 		    r, node, path, "found %s, expected %s", kind_of(node), option_expects(o, expects, sizeof expects));
 		return;
@@ -178,7 +187,8 @@ static void set_list(
 	uint64_t set = 0;
 	char expects[640];
 
-	if ((o->flags & OPTION_ONE_WILL_DO) != 0 && config_scalar(node) != NULL) {
+	if ((o->flags & OPTION_ONE_WILL_DO) != 0 && config_scalar(node) != NULL && *config_scalar(node) != '\0' &&
+	    !is_nothing(node)) {
 		option_list_clear(list);
 		(void)option_list_add(list, config_scalar(node), strlen(config_scalar(node)));
 		return;

@@ -179,28 +179,16 @@ static bool address(const void *settings, const char *source, const struct user_
 
 /* --- checking -------------------------------------------------------------------------------------- */
 
-static const struct option *option_called(const char *name)
-{
-	const struct option *o = options;
-
-	while (o->name != NULL && strcmp(o->name, name) != 0)
-		o++;
-	return o;
-}
-
-static const char *check_template(const char *template, char *buf, size_t size)
+static void check_template(const char *template, const struct option_critic *critic)
 {
 	for (const char *p = strchr(template, '{'); p != NULL; p = strchr(p, '{')) {
 		size_t len = strcspn(++p, "}");
 
-		if (p[len] == '\0' || ((len != 6 || memcmp(p, "domain", 6) != 0) && column_called(p, len) < 0)) {
-			snprintf(buf, size,
+		if (p[len] == '\0' || ((len != 6 || memcmp(p, "domain", 6) != 0) && column_called(p, len) < 0))
+			option_wrong(critic, "telephony_uri",
 			    "found {%.*s, expected {domain} or the name of a column of the users in braces",
 			    (int)(len > 40 ? 40 : len + (p[len] != '\0')), p);
-			return "telephony_uri";
-		}
 	}
-	return NULL;
 }
 
 /* URIs are written into requests as they are. */
@@ -212,93 +200,64 @@ static bool has_bad_bytes(const char *uri)
 	return false;
 }
 
-/* Each check: the name of the option that is wrong with a sentence in buf, or NULL. What is not given is not wrong. */
-
-static const char *check_link(const struct sip_settings *s, char *buf, size_t size)
-{
-	return link_settings_check(&s->link, buf, size);
-}
-
-static const char *check_uri(const struct sip_settings *s, char *buf, size_t size)
+static void check_uri(const char *uri, const struct option_critic *critic)
 {
 	const char *user, *host;
 	size_t user_len, len;
 
-	if (s->uri == NULL)
-		return NULL;
-	if (has_bad_bytes(s->uri))
-		snprintf(buf, size,
+	if (has_bad_bytes(uri))
+		option_wrong(critic, "uri",
 		    "found a blank, a control character, or one of <>\"\\^`{|} in it, expected sip:user@domain");
-	else if (!split_uri(s->uri, &user, &user_len, &host, &len))
-		snprintf(buf, size, "found \"%.80s\", expected sip:user@domain", s->uri);
-	else
-		return NULL;
-	return "uri";
+	else if (!split_uri(uri, &user, &user_len, &host, &len))
+		option_wrong(critic, "uri", "found \"%.80s\", expected sip:user@domain", uri);
 }
 
-static const char *check_user(const struct sip_settings *s, char *buf, size_t size)
+static void check_user(const char *user, const struct option_critic *critic)
 {
-	const char *p = s->user;
-
-	while (p != NULL && (unsigned char)*p >= ' ' && *p != 0x7f)
-		p++;
-	if (p == NULL || *p == '\0')
-		return NULL;
-	snprintf(buf, size, "found a control character in it, expected a name");
-	return "user";
+	while ((unsigned char)*user >= ' ' && *user != 0x7f)
+		user++;
+	if (*user != '\0')
+		option_wrong(critic, "user", "found a control character in it, expected a name");
 }
 
-static const char *check_domain(const struct sip_settings *s, char *buf, size_t size)
+static void check_domain(const char *domain, const struct option_critic *critic)
 {
-	if (s->domain == NULL ||
-	    (*s->domain != '\0' && strlen(s->domain) < LINK_HOST_SIZE && !has_bad_bytes(s->domain) &&
-		strpbrk(s->domain, "@;?,/") == NULL))
-		return NULL;
-	snprintf(buf, size, "expected a domain such as example.com");
-	return "domain";
+	if (strlen(domain) >= LINK_HOST_SIZE || has_bad_bytes(domain) || strpbrk(domain, "@;?,/") != NULL)
+		option_wrong(critic, "domain", "expected a domain such as example.com");
 }
 
-static const char *check_password(const struct sip_settings *s, char *buf, size_t size)
-{
-	if (s->password == NULL || s->password_file == NULL)
-		return NULL;
-	snprintf(buf, size, "both password and password_file are given, expected one of them");
-	return "password_file";
-}
-
-static const char *check_listen(const struct sip_settings *s, char *buf, size_t size)
+static void check_listen(const struct sip_settings *s, const struct option_critic *critic)
 {
 	char at[LINK_HOST_SIZE];
 	uint16_t port;
 
-	if (s->listen == NULL)
-		return NULL;
 	if (!sip_listen_at(s, at, sizeof at, &port))
-		snprintf(buf, size, "found \"%.80s\", expected a port, or a numeric address:port", s->listen);
+		option_wrong(
+		    critic, "listen", "found \"%.80s\", expected a port, or a numeric address:port", s->listen);
 	else if (s->link.transport == LINK_TLS && s->link.cert_file == NULL)
-		snprintf(buf, size, "over tls who connects has to be shown a certificate, expected cert_file too");
-	else
-		return NULL;
-	return "listen";
+		option_wrong(
+		    critic, "listen", "over tls who connects has to be shown a certificate, expected cert_file too");
 }
 
-static const char *check_telephony_uri(const struct sip_settings *s, char *buf, size_t size)
+/* What is not given is not wrong. */
+static void check(const void *settings, const struct option_critic *critic)
 {
-	return s->telephony_uri == NULL ? NULL : check_template(s->telephony_uri, buf, size);
-}
+	const struct sip_settings *s = settings;
 
-static const struct option *check(const void *settings, char *buf, size_t size)
-{
-	static const char *(*const checks[])(const struct sip_settings *s, char *buf, size_t size) = { check_link,
-		check_uri, check_user, check_domain, check_password, check_listen, check_telephony_uri };
-
-	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
-		const char *wrong = checks[i](settings, buf, size);
-
-		if (wrong != NULL)
-			return option_called(wrong);
-	}
-	return NULL;
+	link_settings_check(&s->link, critic);
+	if (s->uri != NULL)
+		check_uri(s->uri, critic);
+	if (s->user != NULL)
+		check_user(s->user, critic);
+	if (s->domain != NULL)
+		check_domain(s->domain, critic);
+	if (s->password != NULL && s->password_file != NULL)
+		option_wrong(
+		    critic, "password_file", "both password and password_file are given, expected one of them");
+	if (s->listen != NULL)
+		check_listen(s, critic);
+	if (s->telephony_uri != NULL)
+		check_template(s->telephony_uri, critic);
 }
 
 const struct connector_spec sip_spec = {

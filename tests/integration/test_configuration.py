@@ -34,6 +34,8 @@ sources:
   - {name: one, type: feed, socket: b.feed, technology: smoke, speed: 9}
   - {name: one, type: feed, socket: c.feed}
   - {type: feed, socket: d.feed}
+  - {name: pbx, type: sip, server: [a, "b c"], resolvers: q, uri: alice, listen: 0, telephony_uri: "{x}"}
+  - {name: trunk, type: sip, server: a, uri: , user: "", ca_file: ~, transport: tcp}
 """
 EXPECTED = [
     (3, 25, "console[0].permissions", ["wirte", "read, calls, notes"]),
@@ -56,6 +58,14 @@ EXPECTED = [
     (20, 64, "sources[2].speed", ["unknown key"]),
     (21, 5, "sources[3]", ["two sources", "one"]),
     (22, 5, "sources[4]", ["name is missing"]),
+    (23, 36, "sources[5].server", ["b c", "a host"]),
+    (23, 59, "sources[5].resolvers", ["q", "numeric"]),
+    (23, 67, "sources[5].uri", ["alice", "sip:user@domain"]),
+    (23, 82, "sources[5].listen", ["0", "a port"]),
+    (23, 100, "sources[5].telephony_uri", ["{x}"]),
+    (24, 46, "sources[6].uri", ["found nothing"]),
+    (24, 54, "sources[6].user", ['""', "a text"]),
+    (24, 67, "sources[6].ca_file", ["found nothing", "a file"]),
 ]
 
 

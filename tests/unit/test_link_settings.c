@@ -95,32 +95,47 @@ static struct link_settings good(void)
 	return (struct link_settings){ .tls_min = TLS_VERSION_1_2, .tls_max = TLS_VERSION_1_3, .tls_verify = true };
 }
 
+static int wrongs;
+static char wrong_option[32], wrong_why[300];
+
+static void on_wrong(void *arg, const char *option, const char *why)
+{
+	(void)arg;
+	wrongs++;
+	snprintf(wrong_option, sizeof wrong_option, "%s", option);
+	snprintf(wrong_why, sizeof wrong_why, "%s", why);
+}
+
+/* How many options are wrong; the last one is remembered. */
+static int check(const struct link_settings *s)
+{
+	wrongs = 0;
+	link_settings_check(s, &(struct option_critic){ on_wrong, NULL });
+	return wrongs;
+}
+
 static void good_settings_are_good(void **state)
 {
 	char *servers[] = { (char *)"cups:5060", (char *)"[::1]", (char *)"192.0.2.1" };
 	struct link_settings s = good();
-	char wrong[256];
 
 	(void)state;
-	assert_null(link_settings_check(&s, wrong, sizeof wrong));
+	assert_int_equal(check(&s), 0);
 	s.servers = (struct option_list){ servers, 3 };
 	s.resolvers = (struct option_list){ servers + 1, 2 };
 	s.tls_min = s.tls_max = TLS_VERSION_1_0;
 	s.cert_file = s.key_file = (char *)"x.pem";
-	assert_null(link_settings_check(&s, wrong, sizeof wrong));
+	assert_int_equal(check(&s), 0);
 	s.key_file = NULL;
-	assert_null(link_settings_check(&s, wrong, sizeof wrong));
+	assert_int_equal(check(&s), 0);
 }
 
 static void check_wrong(const struct link_settings *s, const char *option, const char *word)
 {
-	char wrong[256] = "";
-	const char *found = link_settings_check(s, wrong, sizeof wrong);
-
-	assert_non_null(found);
-	assert_string_equal(found, option);
-	assert_non_null(strstr(wrong, word));
-	assert_non_null(strstr(wrong, "expected"));
+	assert_int_equal(check(s), 1);
+	assert_string_equal(wrong_option, option);
+	assert_non_null(strstr(wrong_why, word));
+	assert_non_null(strstr(wrong_why, "expected"));
 }
 
 static void what_is_wrong_is_said(void **state)
@@ -141,6 +156,9 @@ static void what_is_wrong_is_said(void **state)
 	s = good();
 	s.key_file = (char *)"key.pem";
 	check_wrong(&s, "key_file", "cert_file");
+	s.servers = (struct option_list){ places + 1, 1 };
+	s.resolvers = (struct option_list){ places, 2 };
+	assert_int_equal(check(&s), 4); /* all at once */
 }
 
 /* c-ares takes name servers by address only; a name would be refused at each attempt to connect. */
@@ -177,7 +195,6 @@ static const struct option table[] = {
 static void options_have_defaults(void **state)
 {
 	struct holder h = { 0 };
-	char wrong[256];
 
 	(void)state;
 	assert_int_equal(options_set_defaults(table, &h), 0);
@@ -186,7 +203,7 @@ static void options_have_defaults(void **state)
 	assert_int_equal(h.link.tls_min, TLS_VERSION_1_2);
 	assert_int_equal(h.link.tls_max, TLS_VERSION_1_3);
 	assert_true(h.link.tls_verify);
-	assert_null(link_settings_check(&h.link, wrong, sizeof wrong));
+	assert_int_equal(check(&h.link), 0);
 	assert_string_equal(options_missing(table, &h)->name, "x_server");
 	assert_int_equal(option_list_add(&h.link.servers, "cups", 4), 0);
 	assert_null(options_missing(table, &h));

@@ -8,7 +8,7 @@
 #include "connectors/option.h"
 
 struct settings {
-	char *text, *path, *secret;
+	char *text, *maybe, *path, *secret;
 	bool flag;
 	int64_t number, any, duration, rate, mode, word;
 	uint64_t words;
@@ -21,6 +21,7 @@ struct settings {
 	}
 static const struct option table[] = {
 	OPTION(text, OPTION_TEXT, .flags = OPTION_REQUIRED),
+	OPTION(maybe, OPTION_TEXT, .flags = OPTION_MAY_BE_EMPTY),
 	OPTION(path, OPTION_PATH, .fallback = "users.csv"),
 	OPTION(secret, OPTION_TEXT, .flags = OPTION_SECRET),
 	OPTION(flag, OPTION_BOOL, .fallback = "true"),
@@ -89,7 +90,9 @@ static void each_kind_takes_its_notation_and_refuses_others(void **state)
 	static const struct {
 		const char *name, *text, *prints; /* NULL: refused */
 	} rows[] = {
-		{ "text", "", "" },
+		{ "text", "", NULL },
+		{ "maybe", "", "" },
+		{ "path", "", NULL },
 		{ "text", "any thing", "any thing" },
 		{ "path", "/etc/x", "/etc/x" },
 		{ "flag", "true", "true" },

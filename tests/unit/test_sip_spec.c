@@ -166,6 +166,17 @@ static void where_to_listen_is_read(void **state)
 	}
 }
 
+static int wrongs;
+static char wrong_option[32], wrong_why[300];
+
+static void on_wrong(void *arg, const char *option, const char *why)
+{
+	(void)arg;
+	wrongs++;
+	snprintf(wrong_option, sizeof wrong_option, "%s", option);
+	snprintf(wrong_why, sizeof wrong_why, "%s", why);
+}
+
 static void what_is_wrong_is_said_with_its_option(void **state)
 {
 	static const struct {
@@ -184,7 +195,6 @@ static void what_is_wrong_is_said_with_its_option(void **state)
 		{ "domain", "expected a domain", { { "domain", "example.com\r\nX: y" } } },
 		{ "domain", "expected a domain", { { "domain", "p@example.com" } } },
 		{ "domain", "expected a domain", { { "domain", "example.com;lr" } } },
-		{ "domain", "expected a domain", { { "domain", "" } } },
 		{ "password_file", "one of them", { { "password", "x" }, { "password_file", "/x" } } },
 		{ "listen", "expected a port", { { "listen", "localhost:5064" } } },
 		{ "listen", "cert_file", { { "listen", "5064" }, { "transport", "tls" } } },
@@ -196,21 +206,20 @@ static void what_is_wrong_is_said_with_its_option(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		const struct option *blamed;
 		struct sip_settings s;
-		char says[300] = "";
 		size_t count = 0;
 
 		while (count < COUNT_OF(rows[i].written) && rows[i].written[count].name != NULL)
 			count++;
 		begin(&s, rows[i].written, count);
-		blamed = sip_spec.check(&s, says, sizeof says);
-		if ((blamed == NULL) != (rows[i].option == NULL))
-			fail_msg("row %zu: \"%s\"", i, says);
-		if (blamed != NULL) {
-			assert_string_equal(blamed->name, rows[i].option);
-			if (strstr(says, rows[i].says) == NULL)
-				fail_msg("row %zu: \"%s\"", i, says);
+		wrongs = 0;
+		sip_spec.check(&s, &(struct option_critic){ on_wrong, NULL });
+		if (wrongs != (rows[i].option != NULL))
+			fail_msg("row %zu: \"%s\"", i, wrong_why);
+		if (wrongs > 0) {
+			assert_string_equal(wrong_option, rows[i].option);
+			if (strstr(wrong_why, rows[i].says) == NULL)
+				fail_msg("row %zu: \"%s\"", i, wrong_why);
 		}
 		options_done(sip_spec.options, &s);
 	}
