@@ -28,8 +28,8 @@ struct source {
 	struct config_source config; /* owned, settings too */
 	const struct connector_type *type;
 	struct connector *connector;	/* NULL while it does not run */
-	struct agg_source *agg;		/* with `connector` */
-	enum source_status idle_status; /* while it does not run */
+	struct agg_source *agg;		/* while it should run; also when it could not be started */
+	enum source_status idle_status; /* while it should not */
 	char *idle_why;			/* owned */
 	int64_t idle_since;
 	bool stopped;		  /* by command */
@@ -71,25 +71,28 @@ void sources_connect(struct sources *all, struct aggregator *aggregator)
 
 /* --- what the aggregator asks -------------------------------------------------------------------- */
 
+/* A source that could not be started has no connector: it is offered everybody anew when it can. */
 static int host_watch(void *owner, const char *address, enum domain domain)
 {
 	struct source *s = owner;
 
-	return s->type->watch(s->connector, address, domain);
+	return s->connector == NULL ? 0 : s->type->watch(s->connector, address, domain);
 }
 
 static void host_unwatch(void *owner, const char *address, enum domain domain)
 {
 	struct source *s = owner;
 
-	s->type->unwatch(s->connector, address, domain);
+	if (s->connector != NULL)
+		s->type->unwatch(s->connector, address, domain);
 }
 
 static void host_verify(void *owner, const char *address, enum domain domain)
 {
 	struct source *s = owner;
 
-	s->type->verify(s->connector, address, domain);
+	if (s->connector != NULL)
+		s->type->verify(s->connector, address, domain);
 }
 
 struct group_search {
@@ -142,6 +145,18 @@ static void changed(struct source *s)
 	(void)changelog_append(s->all->changes, &s->change); /* without memory nobody is told of this one */
 }
 
+static void log_status(const struct source *s, enum source_status status, const char *why)
+{
+	static const bool asked_for[SOURCE_STATUS_COUNT] = { [SOURCE_STATUS_DISABLED] = true,
+		[SOURCE_STATUS_STOPPED] = true,
+		[SOURCE_STATUS_CONNECTING] = true,
+		[SOURCE_STATUS_UP] = true,
+		[SOURCE_STATUS_UP_CREDENTIALS_NOT_FOUND] = true };
+
+	log_at(asked_for[status] ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "source",
+	    vocab_name(&vocab_source_status, (int)status), LOG_TEXT("source", s->config.name), LOG_TEXT("why", why));
+}
+
 static void set_idle(struct source *s, enum source_status status, const char *why)
 {
 	free(s->idle_why);
@@ -149,8 +164,7 @@ static void set_idle(struct source *s, enum source_status status, const char *wh
 	s->idle_status = status;
 	s->idle_since = loop_now(s->all->loop).wall;
 	changed(s);
-	log_info("source", vocab_name(&vocab_source_status, status), LOG_TEXT("source", s->config.name),
-	    LOG_TEXT("why", why));
+	log_status(s, status, why);
 }
 
 /* Which of two is worse for who looks at the whole: the vocabulary is in this order. */
@@ -272,21 +286,37 @@ static void put_line(struct source *s, const char *key, const char *word, unsign
 
 /* --- what connectors say ------------------------------------------------------------------------- */
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Whether it was said before: nobody needs to be told. */
+static bool is_known(const struct source *s, unsigned domains, enum source_status status, const char *why)
+{
+	struct aggregator_source_stats stats;
+
+	aggregator_source_stats(s->all->aggregator, s->agg, &stats);
+	for (int d = 0; d < DOMAIN_COUNT; d++)
+		if ((domains >> d & 1) != 0 &&
+		    (stats.since[d] == 0 || stats.status[d] != status || !same_text(stats.why[d], why)))
+			return false;
+	return true;
+}
+
 void source_status_changed(struct source *s, unsigned domains, enum source_status status, const char *why)
 {
 	const char *old_why;
 	enum source_status before = source_status(s, &old_why);
-	bool bad = status < SOURCE_STATUS_UP && status != SOURCE_STATUS_CONNECTING;
 
 	domains &= (unsigned)s->config.domains;
-	if (s->agg == NULL)
+	if (s->agg == NULL || is_known(s, domains, status, why))
 		return;
 	put_line(s, "source_status", vocab_name(&vocab_source_status, status), domains, why);
 	aggregator_source_status(s->all->aggregator, s->agg, domains, status, why, loop_now(s->all->loop));
 	changed(s);
 	if (before != status)
-		log_at(bad ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "source", vocab_name(&vocab_source_status, status),
-		    LOG_TEXT("source", s->config.name), LOG_TEXT("why", why));
+		log_status(s, status, why);
 }
 
 void source_resumed(struct source *s, unsigned domains)
@@ -378,11 +408,13 @@ static bool probe_configuration(struct source *s)
 		return false;
 	}
 	if (s->connector == NULL) {
-		size_t n = (size_t)snprintf(why, sizeof why,
-		    "the source does not run (%s): ", vocab_name(&vocab_source_status, (int)s->idle_status));
+		const char *status_why;
+		enum source_status status = source_status(s, &status_why);
+		size_t n = (size_t)snprintf(
+		    why, sizeof why, "the source does not run (%s): ", vocab_name(&vocab_source_status, (int)status));
 
-		if (s->idle_why != NULL)
-			snprintf(why + n, sizeof why - n, "%s", s->idle_why);
+		if (status_why != NULL)
+			snprintf(why + n, sizeof why - n, "%s", status_why);
 		else if (s->stopped)
 			snprintf(why + n, sizeof why - n, "start it with: presencectl source %s start", s->config.name);
 		else
@@ -432,6 +464,33 @@ static void on_retry(void *arg, short what)
 	run(arg);
 }
 
+static bool join(struct source *s)
+{
+	if (s->agg == NULL)
+		s->agg = aggregator_add_source(s->all->aggregator, s->config.name, s->config.technology,
+		    s->config.position, (unsigned)s->config.domains, s);
+	return s->agg != NULL;
+}
+
+static void leave(struct source *s)
+{
+	if (s->agg != NULL)
+		aggregator_remove_source(s->all->aggregator, s->agg, loop_now(s->all->loop));
+	s->agg = NULL;
+}
+
+/* It serves its users all the same, with an error: there is no other source for them because of that. */
+static void not_started(struct source *s, const char *why)
+{
+	if (join(s))
+		source_status_changed(s, (unsigned)s->config.domains, SOURCE_STATUS_CONNECTION_ERROR, why);
+	else
+		set_idle(s, SOURCE_STATUS_CONNECTION_ERROR, why);
+	s->retry = loop_event_new(s->all->loop, "source-retry", -1, 0, on_retry, s);
+	if (s->retry != NULL)
+		loop_event_arm_in(s->retry, RETRY_MS);
+}
+
 static void run(struct source *s)
 {
 	const struct option *missing = options_missing(s->config.spec->options, s->config.settings);
@@ -448,34 +507,30 @@ static void run(struct source *s)
 		set_idle(s, SOURCE_STATUS_NOT_CONFIGURED, err);
 		return;
 	}
-	s->agg = aggregator_add_source(s->all->aggregator, s->config.name, s->config.technology, s->config.position,
-	    (unsigned)s->config.domains, s);
-	if (s->agg != NULL &&
-	    s->type->start(&s->connector, s, s->config.settings, s->all->loop, err, sizeof err) == 0) {
+	if (s->type->start(&s->connector, s, s->config.settings, s->all->loop, err, sizeof err) < 0) {
+		s->connector = NULL;
+		not_started(s, err[0] != '\0' ? err : "no memory");
+		return;
+	}
+	leave(s); /* users who were watched in vain are offered again */
+	if (join(s)) {
 		changed(s);
 		return;
 	}
-	if (s->agg != NULL)
-		aggregator_remove_source(s->all->aggregator, s->agg, loop_now(s->all->loop));
-	s->agg = NULL;
+	s->type->stop(s->connector);
 	s->connector = NULL;
-	set_idle(s, SOURCE_STATUS_CONNECTION_ERROR, err[0] != '\0' ? err : "no memory");
-	s->retry = loop_event_new(s->all->loop, "source-retry", -1, 0, on_retry, s);
-	if (s->retry != NULL)
-		loop_event_arm_in(s->retry, RETRY_MS);
+	not_started(s, "no memory");
 }
 
 static void halt(struct source *s)
 {
 	loop_event_free(s->retry);
 	s->retry = NULL;
-	if (s->connector == NULL)
-		return;
-	if (s->probe.running)
+	if (s->connector != NULL && s->probe.running)
 		source_probe_hop(s, "connection", "the source was stopped meanwhile", false);
-	aggregator_remove_source(s->all->aggregator, s->agg, loop_now(s->all->loop));
-	s->agg = NULL;
-	s->type->stop(s->connector);
+	leave(s);
+	if (s->connector != NULL)
+		s->type->stop(s->connector);
 	s->connector = NULL;
 }
 

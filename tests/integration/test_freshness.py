@@ -217,3 +217,27 @@ def test_at_most_the_configured_rate_of_proofs_is_asked(start):
     feed.wait(lambda: sum("verify" in line for line in feed.lines) >= 30, "30 proofs")
 
     assert time.monotonic() - begin > 1.5, "30 proofs at 10/s do not come at once"
+
+
+def test_source_that_cannot_be_started_is_an_error_of_its_users_and_says_so_once(start):
+    daemon = start(HOLD, users=people("alice"), sources=[feed_source("switch", socket="missing/switch.feed")])
+    console = daemon.console()
+    console.subscribe(users=["alice"])
+    console.call("events.subscribe", topics=["sources"])
+    wait_status(console, "error")
+    row = next(row for row in console.call("presence.explain", user="alice")["states"] if row["domain"] == "telephony")
+    assert row["source"] == "switch" and "missing" in row["why"], row
+    found = console.source()
+    assert found["status"] == "connection_error" and "missing" in found["why"], found
+    console.barrier()
+    console.notifications.clear()
+
+    console.call("sources.start", name="switch")  # in vain again, as every 15 s
+    assert console.source()["domains"] == found["domains"], "nothing has changed, since when it is so neither"
+    (daemon.folder / "missing").mkdir()
+    console.call("sources.start", name="switch")
+    assert console.notification("sources.changed")["source"]["status"] == "connecting"
+    daemon.feed("missing/switch", truth={"alice": {"telephony": BUSY}})
+    console.wait_overall("alice", "busy")
+    lines = [line for line in daemon.log_text().splitlines() if "connection_error" in line]
+    assert len(lines) == 1 and "warning" in lines[0], lines
