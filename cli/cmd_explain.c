@@ -24,7 +24,7 @@ static void print_state(const json_t *state)
 		duration_format(ms < 1000 ? ms : ms / 1000 * 1000, age);
 	}
 	printf("  %-10s %-10s %-24s %s\n", text_of(state, "source"), text_of(state, "domain"),
-	    text_of(state, "address"), facts.len == 0 ? "ok, without a word" : buf_text(&facts));
+	    text_of(state, "address"), buf_text(&facts));
 	printf("  %21s last said: %s%s%s%s\n", "", age, strcmp(age, "never") == 0 ? "" : " ago",
 	    *text_of(state, "why") == '\0' ? "" : "; ", text_of(state, "why"));
 	buf_done(&facts);

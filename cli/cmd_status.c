@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/ctl.h"
 #include "cli/table.h"
@@ -63,7 +64,8 @@ static void print_bounds(const json_t *sources)
 	for (size_t i = 0; i < json_array_size(sources); i++) {
 		const json_t *s = json_array_get(sources, i), *bound = json_object_get(s, "wrong_lamp");
 
-		if (number(bound, "busy_ms") > 0)
+		/* nothing is believed of the others beyond hold */
+		if (strncmp(text_of(s, "status"), "up", 2) == 0)
 			printf("a lamp stuck on busy lasts at most %s at source %s, any other wrong state %s\n",
 			    duration_format(number(bound, "busy_ms"), busy), text_of(s, "name"),
 			    duration_format(number(bound, "any_ms"), any));

@@ -105,6 +105,13 @@ static void put_status(struct buf *b, const json_t *half)
 		buf_puts(b, status);
 }
 
+/* ok, and no fact: said by a source that has heard of nothing, not a gap in the table. */
+static void put_nothing(struct buf *b)
+{
+	if (b->len == 0)
+		buf_puts(b, "nothing known");
+}
+
 static void put_technology(struct buf *b, const json_t *half)
 {
 	if (*text_of(half, "technology") != '\0')
@@ -117,7 +124,8 @@ void describe_rich(const json_t *rich, struct buf *b)
 	put_more(b, "", text_of(rich, "availability"));
 	put_more(b, "", text_of(rich, "activity"));
 	if (*text_of(rich, "note") != '\0')
-		buf_printf(b, " \"%s\"", text_of(rich, "note"));
+		buf_printf(b, "%s\"%s\"", b->len == 0 ? "" : " ", text_of(rich, "note"));
+	put_nothing(b);
 	put_technology(b, rich);
 }
 
@@ -156,6 +164,7 @@ void describe_telephony(const json_t *telephony, struct buf *b)
 	}
 	for (size_t i = 0; i < json_array_size(calls); i++)
 		describe_call(json_array_get(calls, i), b);
+	put_nothing(b);
 	put_technology(b, telephony);
 }
 
