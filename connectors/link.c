@@ -344,15 +344,6 @@ void link_stop(struct link *l)
 	l->state = LINK_IDLE;
 }
 
-void link_hurry(struct link *l)
-{
-	for (size_t i = 0; i < l->parts.server_count; i++)
-		l->parts.servers[i].rest_until = 0;
-	l->pause_until = 0;
-	if (l->state == LINK_WAITING)
-		loop_event_arm_in(l->timer, 0);
-}
-
 int link_send(struct link *l, const void *data, size_t len)
 {
 	int r = l->state != LINK_UP ? -ENOTCONN : wire_send(l->wire, data, len);

@@ -100,9 +100,6 @@ enum link_next {
  * as after a loss. */
 void link_fail(struct link *l, enum link_next next, int64_t wait_ms, const char *why);
 
-/* Connect without waiting any longer: the configuration has changed, or somebody asks. Nothing while up. */
-void link_hurry(struct link *l);
-
 enum link_security { LINK_CLEAR, LINK_ENCRYPTED, LINK_VERIFIED };
 
 bool link_is_up(const struct link *l);

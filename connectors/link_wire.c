@@ -232,12 +232,10 @@ static void lost(struct wire *w, short what, int error)
 		end(w, LINK_FAULT_CONNECT, why);
 		return;
 	}
-	if ((what & BEV_EVENT_EOF) != 0 || error == 0)
-		end(w, LINK_FAULT_LOST,
-		    w->spoke ? "it closed the connection" :
-			       "it closed the connection without a word: look at the port and at transport");
-	else
-		end(w, LINK_FAULT_LOST, strerror(error));
+	snprintf(why, sizeof why, "%s%s",
+	    (what & BEV_EVENT_EOF) != 0 || error == 0 ? "it closed the connection" : strerror(error),
+	    w->spoke ? "" : ", without a word before it: look at the port and at transport");
+	end(w, LINK_FAULT_LOST, why);
 }
 
 static void on_change(struct bufferevent *stream, short what, void *arg)

@@ -364,16 +364,8 @@ const struct xml_node *xml_sibling(const struct xml_node *node, const char *ns, 
 	return from(node->next, ns, name);
 }
 
-const struct xml_node *xml_walk(const struct xml_node *root, const struct xml_node *node)
-{
-	if (node->first != NULL)
-		return node->first;
-	while (node != root && node->next == NULL)
-		node = node->parent;
-	return node == root ? NULL : node->next;
-}
-
-bool xml_is_control(const char *c, size_t *ret_len)
+/* Whether a control character begins at `c`, and its length in bytes. */
+static bool is_control(const char *c, size_t *ret_len)
 {
 	const unsigned char *u = (const unsigned char *)c;
 
@@ -389,7 +381,7 @@ const char *xml_clean(struct xml_reader *x, const char *text, size_t max)
 	if (p == NULL)
 		return NULL;
 	for (const char *from_text = text; *from_text != '\0'; from_text += len)
-		*to++ = xml_is_control(from_text, &len) ? ' ' : *from_text;
+		*to++ = is_control(from_text, &len) ? ' ' : *from_text;
 	p[utf8_cut(p, (size_t)(to - p), max)] = '\0';
 	return p;
 }

@@ -42,9 +42,6 @@ void *xml_alloc(struct xml_reader *x, size_t size);
  * of the tree. NULL without memory. */
 const char *xml_clean(struct xml_reader *x, const char *text, size_t max);
 
-/* Whether a control character begins at `c`, and its length in bytes. */
-bool xml_is_control(const char *c, size_t *ret_len);
-
 /* The value of an attribute without namespace, or NULL. */
 const char *xml_attribute(const struct xml_node *node, const char *name);
 
@@ -53,9 +50,6 @@ bool xml_is(const struct xml_node *node, const char *ns, const char *name);
 /* The first child called so / the next sibling called so, or NULL. */
 const struct xml_node *xml_child(const struct xml_node *node, const char *ns, const char *name);
 const struct xml_node *xml_sibling(const struct xml_node *node, const char *ns, const char *name);
-
-/* The node after `node` in document order inside `root`, or NULL: a walk without recursion. */
-const struct xml_node *xml_walk(const struct xml_node *root, const struct xml_node *node);
 
 /* Whether a Content-Type, parameters aside, is one of `types` (ended by NULL). */
 bool xml_type_is(const char *content_type, const char *const *types);

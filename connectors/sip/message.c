@@ -16,7 +16,7 @@
 static const char *guard(const char *data, size_t len)
 {
 	const char *end = memmem(data, len < SIP_HEAD_MAX ? len : SIP_HEAD_MAX, "\r\n\r\n", 4);
-	size_t commas = 0, lines = 0;
+	size_t commas = 0, lines = 1; /* the last one has no LF before `end` */
 
 	if (end == NULL)
 		return "it has no end of its head within 16384 bytes";
@@ -89,14 +89,6 @@ msg_t *sip_message_parse(const char *data, size_t len, sip_t **ret_sip, const ch
 		return msg;
 	if (msg != NULL)
 		msg_destroy(msg);
-	return NULL;
-}
-
-const char *sip_message_other(const sip_t *sip, const char *name)
-{
-	for (const sip_unknown_t *u = sip->sip_unknown; u != NULL; u = u->un_next)
-		if (strcasecmp(u->un_name, name) == 0)
-			return u->un_value;
 	return NULL;
 }
 

@@ -40,9 +40,6 @@ void sip_message_put_value(struct buf *b, const void *header);
  * characters, at most 512 bytes. A URI without scheme is none. */
 bool sip_uri_is_good(const char *text);
 
-/* The value of a header that libsofia-sip has no type for, or NULL. */
-const char *sip_message_other(const sip_t *sip, const char *name);
-
 /* Retry-After of an answer in ms, at most an hour; 0 for none. */
 int64_t sip_message_retry_after(const sip_t *answer);
 

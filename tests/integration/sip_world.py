@@ -9,6 +9,7 @@ SPDX-License-Identifier: MIT
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -17,6 +18,7 @@ from presenced import Console, until
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "peers"), str(TESTS / "sim")]
 
+from kamailio import hold_port  # noqa: E402
 from publisher import dialog_info, pidf  # noqa: E402
 from sip_server import SipServer  # noqa: E402
 
@@ -67,6 +69,19 @@ def serve(certificates):
     maker.stop()
 
 
+@pytest.fixture
+def free_port():
+    """A port of 127.0.0.1 where nobody listens, unless the test has somebody listen there. It is nobody else's."""
+    with hold_port() as held:
+        yield held.getsockname()[1]
+
+
+def pause(seconds):
+    """For what must not happen in this time."""
+    end = time.monotonic() + seconds
+    until(lambda: time.monotonic() > end, "time to pass")
+
+
 # ---- the daemon -----------------------------------------------------------------------------
 
 
@@ -78,12 +93,17 @@ def person(name, extension=""):
     return {"id": name, "sip_uri": uri(name), "extension": extension}
 
 
+def source_at(port, transport, /, **options):
+    """At any server."""
+    return {"name": "cups", "type": "sip", "server": f"127.0.0.1:{port}", "transport": transport,
+            "uri": uri("watcher")} | options
+
+
 def source(server, /, **options):
-    given = {"name": "cups", "type": "sip", "server": f"127.0.0.1:{server.port}", "transport": server.transport,
-             "uri": uri("watcher")}
+    """At a simulated one, whose certificate is believed."""
     if server.transport == "tls":
-        given |= {"ca_file": server.certificate[0], "cert_host": DOMAIN}
-    return given | options
+        options = {"ca_file": server.certificate[0], "cert_host": DOMAIN} | options
+    return source_at(server.port, server.transport, **options)
 
 
 def begin(start, server, users, config=None, /, **options):

@@ -222,6 +222,27 @@ def test_every_word_of_an_option_is_in_the_manual():
     assert re.findall(r"^\.It Va (\w+)", users, re.M) == re.findall(r'X\([A-Z_]+, "(\w+)"', columns.replace("\\\n", ""))
 
 
+@pytest.mark.parametrize("section, header, source", [("Transport", "link_settings.h", "link_settings.c"),
+                                                     ("type: sip", "sip/sip_spec.c", "sip/sip_spec.c")])
+def test_every_word_of_an_option_of_a_network_is_in_its_text_and_no_other(section, header, source):
+    vocabularies = vocabularies_of(read("connectors", source))
+    used = dict(re.findall(r'"(\w+)", OPTION_WORD, [^&]*?&(\w+)', read("connectors", header)))
+    assert set(used) == {name for name, (kind, *_) in sections()[section].items() if kind == "OPTION_WORD"} != set()
+    texts = {}
+    for name, vocabulary in used.items():
+        text = manual_sections()[section][name]
+        if "one of the same words" not in text:
+            texts[vocabulary] = re.findall(r"^\.(?:It )?Ql (\S+)", text, re.M)
+        assert sorted(texts[vocabulary]) == sorted(vocabularies[vocabulary]), name
+
+
+def vocabularies_of(source):
+    """Name of a vocabulary of a C file -> its words."""
+    tables = {name: re.findall(r'\{ "([^"]+)"', body) for name, body in
+              re.findall(r"const struct vocab_word (\w+)\[\] = \{(.*?)\n\};", source, re.S)}
+    return {name: tables[table] for name, table in re.findall(r'struct vocab (\w+) = \{ "[^"]*", (\w+),', source)}
+
+
 def words_of(vocabulary, title):
     text = re.search(rf"#define {title}_MAP\(X\) \\\n(.*?)\n\n", vocabulary, re.S)[1]
     return re.findall(r'X\([A-Z_0-9]+, "([^"]+)"', text)

@@ -19,7 +19,6 @@ import concurrent.futures
 import itertools
 import json
 import os
-import pathlib
 import random
 import re
 import subprocess
@@ -27,13 +26,14 @@ import sys
 
 import pytest
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
-PROGRAM = pathlib.Path(os.environ.get("PRESENCED_BUILD", TESTS.parent / "build")).resolve() / "presencectl"
+from presenced import BUILD, TESTS
+
 sys.path.insert(0, str(TESTS / "model"))
 
 import dialog_info_model  # noqa: E402
 import pidf_model  # noqa: E402
 
+PROGRAM = BUILD / "presencectl"
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(2**32))
 RUNS = int(os.environ.get("RUNS") or 6000)
 FILES_A_RUN = 1500  # their names fit into one command line

@@ -13,20 +13,15 @@ import time
 import pytest
 
 from presenced import BUILD, DEADLINE, until
-from sip_world import (STREAM_AND_DATAGRAM, TRANSPORTS, SipServer, begin, certificates, cups, details, person,
-                       requests_for, say, serve, statuses_seen, uri, wait_source, wait_status, watching)
+from sip_world import (ADMIN, STREAM_AND_DATAGRAM, TRANSPORTS, SipServer, begin, certificates, cups, details, free_port,
+                       pause, person, requests_for, say, serve, source, statuses_seen, uri, wait_source, wait_status,
+                       watching)
 
 from sip_faults import GARBAGE  # after sip_world, which knows the way
 
-__all__ = ["certificates", "serve"]  # fixtures
+__all__ = ["certificates", "free_port", "serve"]  # fixtures
 STREAMS = ("tcp", "tls")
 HOLD = {"hold": "1s"}
-
-
-def pause(seconds):
-    """For what must not happen in this time."""
-    end = time.monotonic() + seconds
-    until(lambda: time.monotonic() > end, "time to pass")
 
 
 # ---- connections ----------------------------------------------------------------------------
@@ -253,26 +248,55 @@ def test_garbage_is_survived(serve, start, transport, kind):
     daemon.stop()
 
 
-def test_garbage_before_any_subscription(serve, start):
+@pytest.mark.parametrize("kind", sorted(GARBAGE))
+def test_garbage_before_any_subscription(serve, start, kind):
+    """It is counted, or the connection is given up, and that at once."""
     server = serve("tcp")
-    daemon, console = begin(start, server, [person("ann")], {"monitoring": {"mode": "on-demand"}})
-    console.call("presence.unsubscribe")
+    daemon = start({"console": ADMIN, "monitoring": {"mode": "on-demand"}}, users=[person("ann")],
+                   sources=[source(server)])
+    console = daemon.console()
     wait_source(console, "up")
-    for kind in GARBAGE:
-        server.garbage(kind)
-        wait_source(console, "up")
-    daemon.stop()
+    assert server.subscriptions() == [] and details(console)["subscriptions"] == 0
+    before = details(console)
+
+    server.garbage(kind)
+    server.inject(b"\r\n\r\n")  # some are the beginning of a message
+
+    def noticed():
+        after = details(console)
+        return after["bad_messages"] + after["connections"] > before["bad_messages"] + before["connections"]
+
+    until(noticed, "a bad message, or another connection", 10)  # a message that does not end has 30 seconds
+    wait_source(console, "up")
+    say(server, "ann", "busy")
+    console.subscribe(users=["ann"])
+    console.wait_overall("ann", "busy", 5)
 
 
-@pytest.mark.parametrize("transport", STREAM_AND_DATAGRAM)
+@pytest.mark.parametrize("transport", STREAMS)
 def test_keep_alives_of_the_server_are_answered(serve, start, transport):
     server = serve(transport)
+    _, console = watching(start, server, "ann")
+
+    server.ping(3)
+
+    server.wait(lambda: server.counters["pong"] == 3, "3 answers", 5)
+    say(server, "ann", "away")
+    console.wait_overall("ann", "away")
+    assert details(console)["bad_messages"] == 0 and details(console)["connections"] == 1
+    assert server.violations == []
+
+
+def test_keep_alives_in_datagrams_are_neither_answered_nor_bad(serve, start):
+    """They keep a way through routers open; RFC 5626 has no answer to them."""
+    server = serve("udp")
     _, console = watching(start, server, "ann")
 
     server.inject(b"\r\n\r\n", 3)
 
     say(server, "ann", "away")
     console.wait_overall("ann", "away")
+    server.wait(lambda: all(sent.status == 200 for sent in server.notifies), "an answer behind that of a keep-alive", 5)
     assert details(console)["bad_messages"] == 0 and details(console)["connections"] == 1
     assert server.violations == []
 
@@ -294,7 +318,11 @@ def test_requests_that_we_do_not_serve_are_answered(serve, start):
         server.inject(ask(method))
         server.wait(lambda: len(server.violations) > count, f"an answer to {method}", 5)  # it matches nothing of ours
         assert str(status) in server.violations[-1], server.violations[-1]
-    server.inject(ask("ACK"))
+    count = len(server.violations)
+    server.inject(ask("ACK"))  # has no answer (RFC 3261 17)
+    server.inject(ask("OPTIONS"))
+    server.wait(lambda: len(server.violations) > count, "an answer to what came after ACK", 5)
+    assert "OPTIONS" in server.violations[count], server.violations[count]
     say(server, "ann", "away")
     console.wait_overall("ann", "away")
 
@@ -380,12 +408,6 @@ def test_doctor_finds_nothing_wrong(serve, start, transport):
     assert server.violations == []
 
 
-def closed_port(kind):
-    with socket.socket(socket.AF_INET, kind) as end:
-        end.bind(("127.0.0.1", 0))
-        return end.getsockname()[1]
-
-
 def ailing(start, server, words, /, **options):
     """A daemon whose source does not come up, and what is said of the first hop that fails; this says `words`."""
     daemon, console = begin(start, server, [person("ann")], **options)
@@ -396,39 +418,40 @@ def ailing(start, server, words, /, **options):
     return first.split()[0], cups(console)
 
 
-def test_doctor_wrong_port_of_a_stream(serve, start):
-    server = serve("tcp")
-    hop, found = ailing(start, server, "nothing listens there", server=f"127.0.0.1:{closed_port(socket.SOCK_STREAM)}")
+def test_doctor_wrong_port_of_a_stream(serve, start, free_port):
+    hop, found = ailing(start, serve("tcp"), "nothing listens there", server=f"127.0.0.1:{free_port}")
     assert hop == "tcp" and "nothing listens there" in found["why"]
 
 
-def test_doctor_wrong_port_of_datagrams(serve, start):
-    server = serve("udp")
-    hop, found = ailing(start, server, "nothing listens there", server=f"127.0.0.1:{closed_port(socket.SOCK_DGRAM)}")
+def test_doctor_wrong_port_of_datagrams(serve, start, free_port):
+    hop, found = ailing(start, serve("udp"), "nothing listens there", server=f"127.0.0.1:{free_port}")
     assert hop in ("udp", "connection") and "nothing listens there" in found["why"]
 
 
 class NoSuchName:
-    """A name server that knows no name."""
+    """A name server that knows no name. An empty datagram ends it."""
 
     def __enter__(self):
         self.end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.end.bind(("127.0.0.1", 0))
         self.port = self.end.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
         return self
 
     def __exit__(self, *_):
+        self.end.sendto(b"", ("127.0.0.1", self.port))
+        self.thread.join(DEADLINE)
         self.end.close()
+        assert not self.thread.is_alive()
 
     def run(self):
-        try:
-            while True:
-                data, address = self.end.recvfrom(2048)
-                head = data[:2] + struct.pack("!HHHHH", 0x8183, 1, 0, 0, 0)
-                self.end.sendto(head + question(data), address)
-        except OSError:
-            pass
+        while True:
+            data, address = self.end.recvfrom(2048)
+            if not data:
+                return
+            head = data[:2] + struct.pack("!HHHHH", 0x8183, 1, 0, 0, 0)
+            self.end.sendto(head + question(data), address)
 
 
 def question(data):
@@ -444,9 +467,9 @@ def test_doctor_name_that_does_not_exist(serve, start):
     assert hop == "dns" and "cups.example.test" in found["why"]
 
 
-def test_doctor_name_server_that_is_not_there(serve, start):
+def test_doctor_name_server_that_is_not_there(serve, start, free_port):
     hop, found = ailing(start, serve("udp"), "cannot be resolved", server="cups.example.test:5060",
-                        resolvers=[f"127.0.0.1:{closed_port(socket.SOCK_DGRAM)}"])
+                        resolvers=[f"127.0.0.1:{free_port}"])
     assert hop == "dns" and "cups.example.test" in found["why"]
 
 
@@ -495,8 +518,11 @@ def test_doctor_plain_to_a_tls_server(serve, start):
     server = serve("tls")
     daemon, console = begin(start, server, [person("ann")], transport="tcp", ca_file=server.certificate[0])
     wait_source(console, "connection_error", deadline=15)
+
     status, hops = doctor(daemon)
-    assert status == 1 and failing(hops)
+
+    assert status == 1 and set(failing(hops)) == {"connection"}, hops
+    assert f"127.0.0.1:{server.port} (tcp): Connection reset" in hops["connection"]
 
 
 def test_doctor_wrong_password(serve, start):

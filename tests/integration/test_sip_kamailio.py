@@ -1,36 +1,27 @@
 """What is published at a real Kamailio is what a console sees. SPDX-License-Identifier: MIT"""
 
 import os
-import pathlib
 import random
 import sys
 
 import pytest
 
-from presenced import Deadline, until
+from presenced import TESTS, Deadline, until
+from sip_world import ADMIN, ALWAYS, DOMAIN, cups, details, person, source_at, uri, wait_source
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "peers"), str(TESTS / "model")]
+sys.path.insert(0, str(TESTS / "model"))
 
 import dialog_info_model  # noqa: E402
 import pidf_model  # noqa: E402
-from kamailio import Kamailio  # noqa: E402
+from kamailio import Kamailio  # noqa: E402 - sip_world knows the way to peers
 from publisher import Publisher, dialog_info, pidf  # noqa: E402
 
-DOMAIN = "example.test"
 STORM_USERS = 2000
 ROUNDS = 3
-ADMIN = [{"socket": "presenced.sock", "mode": "0666", "permissions": ["read", "calls", "notes", "admin"]}]
-
-
-def person(name, extension=""):
-    return {"id": name, "sip_uri": f"sip:{name}@{DOMAIN}", "extension": extension}
 
 
 def source(kamailio, transport="udp", **options):
-    port = kamailio.tls_port if transport == "tls" else kamailio.port
-    return {"name": "cups", "type": "sip", "server": f"127.0.0.1:{port}", "transport": transport,
-            "uri": f"sip:watcher@{DOMAIN}"} | options
+    return source_at(kamailio.tls_port if transport == "tls" else kamailio.port, transport, **options)
 
 
 def publisher_of(kamailio):
@@ -38,12 +29,12 @@ def publisher_of(kamailio):
 
 
 def busy_call(number):
-    return dialog_info(f"sip:{number}@{DOMAIN}", 1, [{"id": "a", "state": "confirmed", "direction": "recipient",
-                                                      "remote": "sip:4711@pbx", "display": "J. Bloggs"}])
+    return dialog_info(uri(number), 1, [{"id": "a", "state": "confirmed", "direction": "recipient",
+                                         "remote": "sip:4711@pbx", "display": "J. Bloggs"}])
 
 
 def say(publisher, name, *activities, **options):
-    publisher.publish(name, pidf(f"sip:{name}@{DOMAIN}", activities=activities, **options))
+    publisher.publish(name, pidf(uri(name), activities=activities, **options))
 
 
 @pytest.mark.parametrize("transport, auth", [("udp", None), ("tcp", None), ("tls", None), ("udp", "MD5"),
@@ -72,7 +63,7 @@ def test_busy_at_the_server_is_busy_at_the_console(start, tmp_path, transport, a
             {"state": "connected", "direction": "in", "peer": "sip:4711@pbx", "name": "J. Bloggs"}]
 
         say(publisher, "ann")
-        publisher.publish("101", dialog_info(f"sip:101@{DOMAIN}", 2, [{"id": "a", "state": "terminated"}]), "dialog")
+        publisher.publish("101", dialog_info(uri("101"), 2, [{"id": "a", "state": "terminated"}]), "dialog")
 
         console.wait(lambda: console.table["ann"]["telephony"].get("line") == "idle", "the line is free")
         console.wait_overall("ann", "available")
@@ -82,8 +73,7 @@ def test_a_certificate_that_is_not_checked_is_said_loudly(start):
     with Kamailio(domain=DOMAIN, tls=True) as kamailio:
         daemon = start({"console": ADMIN}, users=[person("ann")], sources=[source(kamailio, "tls", tls_verify=False)])
         console = daemon.console()
-        until(lambda: daemon_source(console)["status"] == "up", "the source is up")
-        assert "tls_verify" in daemon_source(console)["why"]
+        wait_source(console, "up", "tls_verify")
         assert "not_verified" in daemon.log_text()
 
 
@@ -122,26 +112,22 @@ def test_the_server_holds_a_subscription_for_those_who_are_wanted(start):
         daemon = start({"console": ADMIN, "monitoring": {"linger": "1s"}}, users=[person(name) for name in names],
                        sources=[source(kamailio, domains=["rich"])])
         console = daemon.console()
-        until(lambda: daemon_source(console)["status"] == "up", "the source is up")
+        wait_source(console, "up")
         assert not kamailio.subscriptions()
 
         console.subscribe(users=names[:25])
-        wanted = {("presence", f"sip:{name}@{DOMAIN}"): 1 for name in names[:25]}
+        wanted = {("presence", uri(name)): 1 for name in names[:25]}
         until(lambda: dict(kamailio.subscriptions()) == wanted, "25 subscriptions")
         console.subscribe(users=names[20:30])
-        wanted = {("presence", f"sip:{name}@{DOMAIN}"): 1 for name in names[20:30]}
+        wanted = {("presence", uri(name)): 1 for name in names[20:30]}
         until(lambda: dict(kamailio.subscriptions()) == wanted, "the 10 of the other set")
         console.close()
         until(lambda: not kamailio.subscriptions(), "none")
 
 
-def daemon_source(console):
-    return console.source("cups")
-
-
 def test_subscriptions_end_with_the_daemon(start):
     with Kamailio(domain=DOMAIN) as kamailio:
-        daemon = start({"console": ADMIN, "monitoring": {"mode": "always"}},
+        daemon = start({"console": ADMIN} | ALWAYS,
                        users=[person(f"u{i}") for i in range(300)], sources=[source(kamailio, domains=["rich"])])
         until(lambda: len(kamailio.subscriptions()) == 300, "all are subscribed")
 
@@ -168,8 +154,8 @@ def test_killed_and_started_again(start, transport):
         console.wait(lambda: console.table["ann"]["rich"]["status"] == "stale", "stale")
         assert console.table["ann"]["rich"]["availability"] == "busy"
         console.wait(lambda: console.table["ann"]["rich"]["status"] == "error", "error")
-        assert daemon_source(console)["status"] == "connection_error"
-        assert "127.0.0.1" in daemon_source(console)["why"]
+        assert cups(console)["status"] == "connection_error"
+        assert "127.0.0.1" in cups(console)["why"]
 
         kamailio.start()
         with publisher_of(kamailio) as publisher:
@@ -182,7 +168,7 @@ def test_killed_and_started_again(start, transport):
 def test_restarted_so_quickly_that_nobody_noticed(start):
     """Over UDP nothing tells of it but the refresh that is answered 481."""
     with Kamailio(domain=DOMAIN) as kamailio:
-        daemon = start({"console": ADMIN, "monitoring": {"mode": "always"}},
+        daemon = start({"console": ADMIN} | ALWAYS,
                        users=[person(f"u{i}", str(100 + i)) for i in range(20)], sources=[source(kamailio)])
         console = daemon.console()
         console.subscribe(all=True)
@@ -190,7 +176,7 @@ def test_restarted_so_quickly_that_nobody_noticed(start):
             for i in range(20):
                 say(publisher, f"u{i}", "busy")
             console.wait(lambda: all(row["overall"] == "busy" for row in console.table.values()), "all busy")
-        connections = daemon_source(console)["details"]["connections"]
+        connections = details(console)["connections"]
 
         kamailio.kill()
         kamailio.start()
@@ -199,8 +185,8 @@ def test_restarted_so_quickly_that_nobody_noticed(start):
                 say(publisher, f"u{i}", "away")
             console.wait(lambda: all(row["overall"] == "away" for row in console.table.values()), "all away", 60)
 
-        assert daemon_source(console)["details"]["connections"] == connections, "the connection was never lost"
-        assert daemon_source(console)["details"]["forgotten"] >= 1
+        assert details(console)["connections"] == connections, "the connection was never lost"
+        assert details(console)["forgotten"] >= 1
 
 
 def test_frozen_server(start):
@@ -214,7 +200,7 @@ def test_frozen_server(start):
 
         kamailio.freeze()
         console.wait(lambda: console.table["ann"]["rich"]["status"] == "stale", "stale", 40)
-        assert "OPTIONS" in daemon_source(console)["why"]
+        assert "OPTIONS" in cups(console)["why"]
         kamailio.thaw()
 
         console.wait(lambda: console.table["ann"]["rich"]["status"] == "ok", "it is back", 60)
@@ -232,10 +218,11 @@ def random_document(rng, i, round_number):
     """(user, body, event) of one random PUBLISH."""
     if i % 2 == 0:
         basic, activities = rng.choice(STATES)
-        return f"u{i}", pidf(f"sip:u{i}@{DOMAIN}", basic, activities, note=f"note {rng.randrange(1000)}"), "presence"
+        return f"u{i}", pidf(uri(f"u{i}"), basic, activities, note=f"note {rng.randrange(1000)}"), "presence"
+    calls = rng.choice(CALLS + ENDED if round_number == ROUNDS else CALLS)
     dialogs = [{"id": f"d{n}", "state": state, "direction": rng.choice(["recipient", "initiator"]),
-                "remote": f"sip:{rng.randrange(1000)}@pbx"} for n, state in enumerate(rng.choice(CALLS + ENDED if round_number == ROUNDS else CALLS))]
-    return f"{10000 + i}", dialog_info(f"sip:{10000 + i}@{DOMAIN}", round_number, dialogs), "dialog"
+                "remote": f"sip:{rng.randrange(1000)}@pbx"} for n, state in enumerate(calls)]
+    return f"{10000 + i}", dialog_info(uri(10000 + i), round_number, dialogs), "dialog"
 
 
 def expected(i, body):
@@ -258,14 +245,14 @@ def test_a_storm_of_publications(start, transport):
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
     print(f"SEED={seed}")
     rng = random.Random(seed)
-    users = [{"id": f"u{i}", "sip_uri": f"sip:u{i}@{DOMAIN}"} if i % 2 == 0 else
+    users = [{"id": f"u{i}", "sip_uri": uri(f"u{i}")} if i % 2 == 0 else
              {"id": f"u{i}", "extension": str(10000 + i)} for i in range(STORM_USERS)]
     with Kamailio(domain=DOMAIN, publ_cache=2, subs_db_mode=0) as kamailio, publisher_of(kamailio) as publisher:
-        daemon = start({"console": ADMIN, "monitoring": {"mode": "always"}}, users=users,
+        daemon = start({"console": ADMIN} | ALWAYS, users=users,
                        sources=[source(kamailio, transport)])
         console = daemon.console()
         console.subscribe(all=True)
-        until(lambda: daemon_source(console)["details"]["established"] == STORM_USERS, "all are watched")
+        until(lambda: details(console)["established"] == STORM_USERS, "all are watched")
         last = {}
         for round_number in range(1, ROUNDS + 1):
             documents = []
@@ -290,4 +277,4 @@ def test_a_storm_of_publications(start, transport):
         except Deadline as error:
             user = next(iter(wrong))
             raise AssertionError(f"{user}: {truth[user]} is shown as {console.table[user]}") from error
-        assert daemon_source(console)["details"]["bad_documents"] == 0
+        assert details(console)["bad_documents"] == 0

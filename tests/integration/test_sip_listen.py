@@ -15,12 +15,12 @@ import ssl
 import pytest
 
 from presenced import DEADLINE, until
-from sip_world import (ADMIN, DOMAIN, TRANSPORTS, begin, certificates, cups, details, person, requests_for, say, serve,
-                       source, statuses_seen, wait_source, watching)
+from sip_world import (ADMIN, DOMAIN, TRANSPORTS, begin, certificates, cups, details, free_port, person, requests_for,
+                       say, serve, source, statuses_seen, wait_source, watching)
 
 from sip_message import parse_uri  # after sip_world, which knows the way
 
-__all__ = ["certificates", "serve"]  # fixtures
+__all__ = ["certificates", "free_port", "serve"]  # fixtures
 STREAMS = ("tcp", "tls")
 OPTIONS = b"""OPTIONS sip:watcher@127.0.0.1 SIP/2.0
 Via: SIP/2.0/%b 127.0.0.1:5099;branch=z9hG4bKlisten%b;rport
@@ -38,15 +38,14 @@ Content-Length: 0
 
 
 @pytest.fixture
-def listening(serve, start, certificates):
+def listening(serve, start, certificates, free_port):
     """listening(transport, *names) gives a server that connects to us, the port, the daemon and a console."""
     def run(transport, *names, listen="{}", config=None, **options):
         server = serve(transport, second_connection=True)
-        port = free_port(transport)
         if transport == "tls":
             options |= {"cert_file": str(certificates / "cert.pem"), "key_file": str(certificates / "key.pem")}
-        daemon, console = watching(start, server, *names, config=config, listen=listen.format(port), **options)
-        return server, port, daemon, console
+        daemon, console = watching(start, server, *names, config=config, listen=listen.format(free_port), **options)
+        return server, free_port, daemon, console
 
     return run
 
@@ -55,19 +54,16 @@ def kind_of(transport):
     return socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
 
 
-def free_port(transport):
-    with socket.socket(socket.AF_INET, kind_of(transport)) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @contextlib.contextmanager
-def taken_port(transport):
+def taken(port, transport):
+    """Somebody else is there already."""
     with socket.socket(socket.AF_INET, kind_of(transport)) as one:
-        one.bind(("127.0.0.1", 0))
+        if transport != "udp":
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the port is held; see hold_port()
+        one.bind(("127.0.0.1", port))
         if transport != "udp":
             one.listen(1)
-        yield one.getsockname()[1]
+        yield
 
 
 @contextlib.contextmanager
@@ -153,9 +149,9 @@ def test_server_may_connect_again(listening, transport):
         assert ask(one, transport) == ask(other, transport) == 200
 
 
-def test_connection_of_ours_carries_notifies_as_well(serve, start):
+def test_connection_of_ours_carries_notifies_as_well(serve, start, free_port):
     server = serve("tcp")
-    daemon, console = watching(start, server, "ann", listen=str(free_port("tcp")))
+    daemon, console = watching(start, server, "ann", listen=str(free_port))
     assert server.connections() == 1
     still_there(server, console)
     daemon.stop()
@@ -315,13 +311,13 @@ def test_tls_needs_a_certificate(serve, start):
 
 @pytest.mark.parametrize("listen", ["{}", "127.0.0.1:{}"])
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_port_that_is_taken_is_said(serve, start, certificates, transport, listen):
+def test_port_that_is_taken_is_said(serve, start, certificates, free_port, transport, listen):
     server = serve(transport)
     own = {"cert_file": str(certificates / "cert.pem"), "key_file": str(certificates / "key.pem")}
-    with taken_port(transport) as port:
-        _, console = begin(start, server, [person("ann")], listen=listen.format(port),
+    with taken(free_port, transport):
+        _, console = begin(start, server, [person("ann")], listen=listen.format(free_port),
                            **(own if transport == "tls" else {}))
-        wait_source(console, "connection_error", f"port {port}: Address already in use")
+        wait_source(console, "connection_error", f"port {free_port}: Address already in use")
         assert cups(console)["why"].startswith("cannot listen at")
         assert server.requests == []
 
@@ -331,11 +327,11 @@ def test_address_that_is_not_ours_is_said(serve, start):
     wait_source(console, "connection_error", "cannot listen at 192.0.2.1 port 5060")
 
 
-def test_source_heals_when_the_port_is_free(serve, start):
+def test_source_heals_when_the_port_is_free(serve, start, free_port):
     server = serve("tcp", second_connection=True)
     say(server, "ann", "busy")
-    with taken_port("tcp") as port:
-        _, console = begin(start, server, [person("ann")], listen=str(port))
+    with taken(free_port, "tcp"):
+        _, console = begin(start, server, [person("ann")], listen=str(free_port))
         wait_source(console, "connection_error", "in use")
     until(lambda: cups(console)["status"] == "up", "the source is up", 90)
     console.wait_overall("ann", "busy")

@@ -187,17 +187,25 @@ class Message:
 
 
 class Framer:
-    """Cuts a stream into messages and keep-alives."""
-    PING = b"\r\n\r\n"
+    """Cuts a stream into messages and keep-alives.
+
+    pongs   so many answers to pings of ours are due: each of the next CRLFs is one, and no half of a ping
+    """
+    PING, PONG = b"\r\n\r\n", b"\r\n"
 
     def __init__(self):
         self.buffer = b""
+        self.pongs = 0
 
     def feed(self, data):
-        """Yields whole messages and PINGs; raises Malformed where the stream cannot be cut."""
+        """Yields whole messages, PINGs and PONGs; raises Malformed where the stream cannot be cut."""
         self.buffer += data
-        while self.buffer not in (b"", b"\r", b"\r\n", b"\r\n\r"):
-            if self.buffer.startswith(self.PING):
+        while self._pong_is_next() or self.buffer not in (b"", b"\r", b"\r\n", b"\r\n\r"):
+            if self._pong_is_next():
+                self.buffer = self.buffer[2:]
+                self.pongs -= 1
+                yield self.PONG
+            elif self.buffer.startswith(self.PING):
                 self.buffer = self.buffer[4:]
                 yield self.PING
             elif self.buffer.startswith(b"\r\n"):
@@ -208,6 +216,9 @@ class Framer:
                     return
                 raw, self.buffer = self.buffer[:end], self.buffer[end:]
                 yield raw
+
+    def _pong_is_next(self):
+        return self.pongs and self.buffer.startswith(self.PONG)
 
     def _end_of_message(self):
         head, mark, rest = self.buffer.partition(b"\r\n\r\n")

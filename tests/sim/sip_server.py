@@ -210,6 +210,10 @@ class SipServer:
         """Send these bytes as they are, over every connection or to every client's address."""
         self._loop.call(lambda: [peer.send(data) for _ in range(times) for peer in self._peers()])
 
+    def ping(self, times=1):
+        """Send CRLF CRLF (RFC 5626) over every connection; counters["pong"] counts what is answered."""
+        self._loop.call(lambda: [self._ping(link) for _ in range(times) for link in self._net.live_links()])
+
     def garbage(self, kind, times=1):
         """Send broken bytes of a kind of sip_faults.GARBAGE, made of a NOTIFY for each subscription, else of none."""
         self._loop.call(lambda: [self._garbage(kind) for _ in range(times)])
@@ -252,7 +256,10 @@ class SipServer:
         if raw == Framer.PING:
             self.counters["ping"] += 1
             if self.keep_alive and self.transport != "udp":
-                peer.send(b"\r\n")
+                peer.send(Framer.PONG)
+            return
+        if raw == Framer.PONG and self.transport != "udp":
+            self.counters["pong"] += 1
             return
         try:
             message = Message(raw)
@@ -677,6 +684,10 @@ class SipServer:
 
     def _peers(self):
         return list(self._addresses.values()) if self.transport == "udp" else self._net.live_links()
+
+    def _ping(self, link):
+        link.framer.pongs += 1
+        link.send(Framer.PING)
 
     def _garbage(self, kind):
         make, subs = sip_faults.GARBAGE[kind], list(self._subscriptions.values())

@@ -25,6 +25,7 @@
 #define PATIENCE_MS 30000 /* nothing here takes so long unless it is broken */
 #define PEERS_MAX   16
 #define SERVERS_MAX 4
+#define NOT_AT_ONCE 300 /* ms; the next attempt is due after 15 s */
 
 struct world {
 	struct loop *loop;
@@ -131,6 +132,29 @@ static inline void free_link(void)
 {
 	link_free(w.link);
 	w.link = NULL;
+}
+
+/* Of the last down(). */
+static inline void check_why(enum link_fault fault, const char *words)
+{
+	assert_int_equal(w.fault, fault);
+	if (strstr(w.why, words) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", w.why, words);
+}
+
+/* For on_up() and the like. */
+static inline void be_good(void)
+{
+	link_good(w.link);
+}
+
+static inline void fail_once(void)
+{
+	w.on_up = NULL;
+	link_fail(w.link, LINK_NEXT_SERVER, 60000, "it is of no use");
+	assert_int_equal(w.downs, 0); /* it comes from the loop */
+	assert_false(link_is_up(w.link));
+	assert_int_equal(link_send(w.link, "x", 1), -ENOTCONN);
 }
 
 static inline int world_begin(void **state)

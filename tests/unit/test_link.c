@@ -4,23 +4,9 @@
 
 static struct server a;
 
-#define NOT_AT_ONCE 300 /* ms; the next attempt is due after 15 s */
-
-static void check_why(enum link_fault fault, const char *words)
-{
-	assert_int_equal(w.fault, fault);
-	if (strstr(w.why, words) == NULL)
-		fail_msg("\"%s\" does not say \"%s\"", w.why, words);
-}
-
 static void send_hello(void)
 {
 	assert_int_equal(link_send(w.link, "hello\n", 6), 0);
-}
-
-static void be_good(void)
-{
-	link_good(w.link);
 }
 
 /* --- UDP ----------------------------------------------------------------------------------------- */
@@ -153,24 +139,6 @@ static void a_refusal_at_once_comes_from_the_loop(void **state)
 	assert_string_not_equal(w.why, "");
 }
 
-static void hurry_does_not_wait(void **state)
-{
-	(void)state;
-	server_reserve(&a);
-	add_place("127.0.0.1", a.port);
-	start_link();
-	AWAIT(w.downs == 1);
-	server_listen(&a);
-	link_hurry(w.link);
-	assert_int_equal(w.ups, 0); /* nothing from inside */
-	AWAIT(w.ups == 1);
-	link_hurry(w.link); /* nothing while up */
-	pass(50);
-	assert_int_equal(w.ups, 1);
-	assert_int_equal(w.downs, 1);
-	server_close(&a);
-}
-
 static void a_server_that_only_closes_is_not_called_at_once(void **state)
 {
 	(void)state;
@@ -199,15 +167,6 @@ static void after_a_good_connection_the_next_comes_at_once(void **state)
 	pass(300);
 	assert_int_equal(w.ups, 2);
 	server_close(&a);
-}
-
-static void fail_once(void)
-{
-	w.on_up = NULL;
-	link_fail(w.link, LINK_NEXT_SERVER, 60000, "it is of no use");
-	assert_int_equal(w.downs, 0); /* it comes from the loop */
-	assert_false(link_is_up(w.link));
-	assert_int_equal(link_send(w.link, "x", 1), -ENOTCONN);
 }
 
 static void say_bye_and_fail(void)
@@ -251,16 +210,18 @@ static void a_frame_must_end(void **state)
 	server_close(&a);
 }
 
+/* The limit begins with a part, which has come when the frame before it, written with it, has; and ends with its end. */
 static void between_frames_there_is_time(void **state)
 {
 	(void)state;
-	w.protocol.frame_ms = 50;
+	w.protocol.frame_ms = 500;
 	connect_to(&a);
-	a.greeting = "part";
-	AWAIT(a.connections == 1);
-	server_say(&a, "ed\n");
+	a.greeting = "one\npart";
 	AWAIT(w.frames == 1);
-	pass(200);
+	server_say(&a, "ed\n");
+	AWAIT(w.frames == 2);
+	pass(700);
+	assert_string_equal(buf_text(&w.received), "one\nparted\n");
 	assert_int_equal(w.downs, 0);
 	server_close(&a);
 }
@@ -511,7 +472,6 @@ int main(void)
 		TEST(frames_go_and_come),
 		TEST(a_refusal_is_said),
 		TEST(a_refusal_at_once_comes_from_the_loop),
-		TEST(hurry_does_not_wait),
 		TEST(a_server_that_only_closes_is_not_called_at_once),
 		TEST(after_a_good_connection_the_next_comes_at_once),
 		TEST(what_was_sent_before_goes_out),

@@ -4,20 +4,6 @@
 
 static struct server a, b;
 
-#define NOT_AT_ONCE 300 /* ms; the next attempt is due after 15 s */
-
-static void check_why(enum link_fault fault, const char *words)
-{
-	assert_int_equal(w.fault, fault);
-	if (strstr(w.why, words) == NULL)
-		fail_msg("\"%s\" does not say \"%s\"", w.why, words);
-}
-
-static void be_good(void)
-{
-	link_good(w.link);
-}
-
 static void two_servers(void)
 {
 	add_place("127.0.0.1", a.port);
@@ -74,15 +60,6 @@ static void two_servers_that_only_close_are_called_once_each(void **state)
 	assert_int_equal(w.downs, 2);
 	server_close(&a);
 	server_close(&b);
-}
-
-static void fail_once(void)
-{
-	w.on_up = NULL;
-	link_fail(w.link, LINK_NEXT_SERVER, 60000, "it is of no use");
-	assert_int_equal(w.downs, 0); /* it comes from the loop */
-	assert_false(link_is_up(w.link));
-	assert_int_equal(link_send(w.link, "x", 1), -ENOTCONN);
 }
 
 static void a_useless_server_is_left_for_the_next(void **state)

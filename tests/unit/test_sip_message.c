@@ -149,7 +149,9 @@ static void short_names_count_as_well(void **state)
 	}
 }
 
-/* One byte, line, comma more than is allowed. */
+#define GUARD_LINES 8 /* of the head of check_guard() without an X */
+
+/* As many bytes, lines, commas as are allowed, or one more. */
 static void check_guard(size_t lines, size_t commas, size_t bytes, const char *word)
 {
 	const char *why;
@@ -185,8 +187,8 @@ static void a_guard_stands_before_the_parser(void **state)
 	check_guard(0, 0, SIP_HEAD_MAX + 1, "16384 bytes");
 	check_guard(0, SIP_COMMAS_MAX, 0, NULL);
 	check_guard(0, SIP_COMMAS_MAX + 1, 0, "256 commas");
-	check_guard(SIP_LINES_MAX - 8, 0, 0, NULL);
-	check_guard(SIP_LINES_MAX, 0, 0, "256 lines");
+	check_guard(SIP_LINES_MAX - GUARD_LINES, 0, 0, NULL);
+	check_guard(SIP_LINES_MAX - GUARD_LINES + 1, 0, 0, "256 lines");
 	assert_string_equal(refusal(nul, sizeof nul - 1), "its head holds a NUL");
 	assert_null(refusal(NOTIFY REST CSEQ "l: 2\r\n\r\n\0", sizeof(NOTIFY REST CSEQ "l: 2\r\n\r\n\0")));
 }
@@ -208,21 +210,6 @@ static void line_ends_that_stand_alone_are_refused(void **state)
 	for (size_t i = 0; i < COUNT_OF(bad); i++)
 		if (refusal(bad[i], strlen(bad[i])) == NULL)
 			fail_msg("%zu was taken: %s", i, bad[i]);
-}
-
-static void other_headers_are_found(void **state)
-{
-	const char text[] = NOTIFY REST CSEQ "X-One: 1\r\nx-two:  two \r\nX-ONE: 3\r\n" END;
-	const char *why;
-	sip_t *sip;
-	msg_t *msg = sip_message_parse(text, sizeof text - 1, &sip, &why);
-
-	(void)state;
-	assert_non_null(msg);
-	assert_string_equal(sip_message_other(sip, "x-one"), "1");
-	assert_string_equal(sip_message_other(sip, "X-Two"), "two");
-	assert_null(sip_message_other(sip, "X-Three"));
-	msg_destroy(msg);
 }
 
 /* --- answers ------------------------------------------------------------------------------------- */
@@ -285,7 +272,7 @@ static void an_answer_says_where_the_request_came_from(void **state)
 static void no_line_of_a_request_becomes_one_of_the_answer(void **state)
 {
 	static const char *const requests[] = {
-		REQUEST(VIA, "sip:a@b\\\r\n ;X: y"),
+		REQUEST(VIA, "\"a\\\r\n X: y\" <sip:a@b>"),
 		REQUEST(VIA, "sip:a@b\\\r\n ;   tag    = 1918181833n"),
 		REQUEST(VIA, "\"a\\\r\n b\" <sip:a@b>;tag=7"),
 		REQUEST("Via: SIP/2.0/UDP h;branch=z9hG4bK1;x=\"\\\r\n y\"\r\n", "<sip:a@b>;tag=7"),
@@ -301,7 +288,7 @@ static void no_line_of_a_request_becomes_one_of_the_answer(void **state)
 		msg_t *msg = sip_message_parse(requests[i], strlen(requests[i]), &sip, &why);
 
 		if (msg == NULL)
-			continue; /* as good */
+			fail_msg("%zu is not answered: %s", i, why);
 		buf_init(&b, 65536);
 		sip_message_answer(&b, sip, 200, "OK", "8", "", NULL, 0);
 		msg_destroy(msg);
@@ -431,7 +418,6 @@ int main(void)
 		cmocka_unit_test(short_names_count_as_well),
 		cmocka_unit_test(a_guard_stands_before_the_parser),
 		cmocka_unit_test(line_ends_that_stand_alone_are_refused),
-		cmocka_unit_test(other_headers_are_found),
 		cmocka_unit_test(an_answer_repeats_what_identifies_the_request),
 		cmocka_unit_test(an_answer_says_where_the_request_came_from),
 		cmocka_unit_test(no_line_of_a_request_becomes_one_of_the_answer),

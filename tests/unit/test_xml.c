@@ -275,24 +275,6 @@ static void a_reader_is_used_again(void **state)
 	assert_null(xml_alloc(x, SIZE_MAX));
 }
 
-static void a_walk_visits_all_in_order(void **state)
-{
-	const struct xml_node *root = read_text("<a><b><c/><d><e/></d></b><f/></a>"), *n = root, *inner = root->first;
-	struct buf seen;
-
-	(void)state;
-	buf_init(&seen, 100);
-	for (; n != NULL; n = xml_walk(root, n))
-		buf_puts(&seen, n->name);
-	assert_string_equal(buf_text(&seen), "abcdef");
-	buf_clear(&seen);
-	for (n = inner; n != NULL; n = xml_walk(inner, n))
-		buf_puts(&seen, n->name);
-	assert_string_equal(buf_text(&seen), "bcde");
-	buf_done(&seen);
-	assert_null(xml_walk(root->last, root->last));
-}
-
 static void texts_for_people_are_cleaned(void **state)
 {
 	(void)state;
@@ -343,7 +325,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(size_is_limited, begin, end),
 		cmocka_unit_test_setup_teardown(namespaces_are_not_multiplied, begin, end),
 		cmocka_unit_test_setup_teardown(a_reader_is_used_again, begin, end),
-		cmocka_unit_test_setup_teardown(a_walk_visits_all_in_order, begin, end),
 		cmocka_unit_test_setup_teardown(texts_for_people_are_cleaned, begin, end),
 		cmocka_unit_test_setup_teardown(content_types_are_compared_without_parameters, begin, end),
 	};
