@@ -27,7 +27,8 @@ struct loop;	  /* daemon/loop.h: timers and descriptors that are measured */
  * coming UP exactly one of source_resumed() and source_resync_begin() is to follow. */
 void source_status_changed(struct source *src, unsigned domains, enum source_status status, const char *why);
 
-/* Nothing was missed while the connection was away: stale states are good again. */
+/* Nothing was missed while the connection was away: stale states are good again. Without a loss before it, it
+ * changes nothing. */
 void source_resumed(struct source *src, unsigned domains);
 
 /* Everything that is watched is going to be said again; what was not said at the end becomes an error.

@@ -206,9 +206,9 @@ void aggregator_source_resumed(struct aggregator *a, struct agg_source *s, unsig
 	for (int d = 0; d < DOMAIN_COUNT; d++) {
 		struct channel *c = &s->channels[d];
 
-		if ((domains >> d & 1) == 0 || !c->up)
-			continue;
-		if (!c->resyncing || !c->pending) {
+		if ((domains >> d & 1) == 0 || !c->pending)
+			continue; /* said without a loss before it: a resynchronisation goes on as it was */
+		if (!c->resyncing) {
 			all_is_said(c);
 			continue;
 		}

@@ -388,6 +388,21 @@ static void end_of_a_resync_that_was_cut_and_resumed_is_honoured(void **state)
 	world_free(w);
 }
 
+/* Without a loss there is nothing to resume: what was in doubt stays so, and the limit still ends it. */
+static void resumed_in_the_middle_of_a_resync_does_not_stop_it(void **state)
+{
+	struct world *w = world_on_the_phone();
+
+	(void)state;
+	aggregator_resync_begin(w->a, w->sw.agg, TELEPHONY, w->now);
+	aggregator_source_resumed(w->a, w->sw.agg, TELEPHONY, w->now);
+	run(w);
+	assert_shows(w, "alice", STALE);
+	advance(w, 10 * MINUTE);
+	assert_shows(w, "alice", GONE);
+	world_free(w);
+}
+
 static void state_in_error_after_hold_stays_so_while_the_resync_runs(void **state)
 {
 	struct world *w = world_on_the_phone();
@@ -651,6 +666,7 @@ int main(void)
 		cmocka_unit_test(resync_end_without_begin_changes_nothing),
 		cmocka_unit_test(resync_that_was_cut_and_resumed_still_ends),
 		cmocka_unit_test(end_of_a_resync_that_was_cut_and_resumed_is_honoured),
+		cmocka_unit_test(resumed_in_the_middle_of_a_resync_does_not_stop_it),
 		cmocka_unit_test(state_in_error_after_hold_stays_so_while_the_resync_runs),
 		cmocka_unit_test(user_watched_while_the_source_is_away_is_requesting_then_error),
 		cmocka_unit_test(user_watched_in_the_middle_of_a_resync_is_requesting),
