@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "connectors/sip/sip_spec.h"
+
 #define URI_MAX 512
 
 /* --- parsing --------------------------------------------------------------------------------------- */
@@ -186,11 +188,8 @@ bool sip_uri_is_good(const char *text)
 	size_t len = strlen(text);
 	url_t url;
 
-	if (len == 0 || len > URI_MAX)
+	if (len == 0 || len > URI_MAX || sip_uri_has_bad_bytes(text))
 		return false;
-	for (const char *p = text; *p != '\0'; p++)
-		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f || strchr("<>\"\\^`{|}", *p) != NULL)
-			return false;
 	memcpy(copy, text, len + 1);
 	if (url_d(&url, copy) < 0 || url.url_headers != NULL || url.url_path != NULL || url.url_fragment != NULL)
 		return false;

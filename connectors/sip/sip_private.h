@@ -61,6 +61,10 @@ void sip_leave(struct connector *c);
 void sip_question_begin(struct question *q);
 void sip_question_compose(struct agent_call *call, struct agent_request *r);
 
+/* sip_messages.c: a message, as link_protocol.frame. / Listen where the settings say so: 0, or as link_listen(). */
+void sip_on_frame(void *arg, const char *data, size_t len);
+int sip_open_listener(struct connector *c, char *err, size_t err_size);
+
 /* sip_probe.c: for doctor. */
 extern const struct agent_call_type sip_probe_call;
 void sip_probe(struct connector *c);

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "connectors/sip/sip_spec.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -92,7 +91,6 @@ void sip_user(const struct sip_settings *s, char *buf, size_t size)
 bool sip_listen_at(const struct sip_settings *s, char *host, size_t size, uint16_t *ret_port)
 {
 	char any[LINK_HOST_SIZE + 16];
-	unsigned char address[16];
 
 	host[0] = '\0';
 	*ret_port = 0;
@@ -105,8 +103,7 @@ bool sip_listen_at(const struct sip_settings *s, char *host, size_t size, uint16
 		host[0] = '\0';
 		return true;
 	}
-	return link_split(s->listen, host, size, ret_port) && *ret_port != 0 &&
-	    (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1);
+	return link_split(s->listen, host, size, ret_port) && *ret_port != 0 && link_is_numeric(host);
 }
 
 /* --- the address of a line ------------------------------------------------------------------------- */
@@ -191,8 +188,7 @@ static void check_template(const char *template, const struct option_critic *cri
 	}
 }
 
-/* URIs are written into requests as they are. */
-static bool has_bad_bytes(const char *uri)
+bool sip_uri_has_bad_bytes(const char *uri)
 {
 	for (; *uri != '\0'; uri++)
 		if ((unsigned char)*uri <= ' ' || (unsigned char)*uri >= 0x7f || strchr("<>\"\\^`{|}", *uri) != NULL)
@@ -205,7 +201,7 @@ static void check_uri(const char *uri, const struct option_critic *critic)
 	const char *user, *host;
 	size_t user_len, len;
 
-	if (has_bad_bytes(uri))
+	if (sip_uri_has_bad_bytes(uri))
 		option_wrong(critic, "uri",
 		    "found a blank, a control character, or one of <>\"\\^`{|} in it, expected sip:user@domain");
 	else if (!split_uri(uri, &user, &user_len, &host, &len))
@@ -222,7 +218,7 @@ static void check_user(const char *user, const struct option_critic *critic)
 
 static void check_domain(const char *domain, const struct option_critic *critic)
 {
-	if (strlen(domain) >= LINK_HOST_SIZE || has_bad_bytes(domain) || strpbrk(domain, "@;?,/") != NULL)
+	if (strlen(domain) >= LINK_HOST_SIZE || sip_uri_has_bad_bytes(domain) || strpbrk(domain, "@;?,/") != NULL)
 		option_wrong(critic, "domain", "expected a domain such as example.com");
 }
 

@@ -1,8 +1,9 @@
 /* wheel.h: many timers in little memory: a hashed timing wheel whose items are parts of their owners.
  * SPDX-License-Identifier: MIT
  *
- * An item fires in the tick of its due time or the next one, never early. Arming and disarming cost O(1), firing
- * a look at those of its slot that are a whole turn or more away: few, where most times are shorter than a turn. The owner keeps one loop timer for the whole wheel, set to wheel_next().
+ * An item fires in the tick of its due time or the next one, never early. Arming and disarming cost O(1), firing a
+ * look at those of its slot that are a whole turn or more away: few, where most times are shorter than a turn. The
+ * owner keeps one loop timer for the whole wheel, set to wheel_next().
  */
 #ifndef PRESENCED_WHEEL_H
 #define PRESENCED_WHEEL_H

@@ -1,5 +1,6 @@
 /* test_link_settings.c: where servers are is read, and what is wrong is said with the name of its option.
  * SPDX-License-Identifier: MIT */
+#include "tests/unit/heard_wrong.h"
 #include "tests/unit/helpers.h"
 
 #include "connectors/link_settings.h"
@@ -95,23 +96,14 @@ static struct link_settings good(void)
 	return (struct link_settings){ .tls_min = TLS_VERSION_1_2, .tls_max = TLS_VERSION_1_3, .tls_verify = true };
 }
 
-static int wrongs;
-static char wrong_option[32], wrong_why[300];
-
-static void on_wrong(void *arg, const char *option, const char *why)
-{
-	(void)arg;
-	wrongs++;
-	snprintf(wrong_option, sizeof wrong_option, "%s", option);
-	snprintf(wrong_why, sizeof wrong_why, "%s", why);
-}
+static struct heard_wrong heard;
 
 /* How many options are wrong; the last one is remembered. */
 static int check(const struct link_settings *s)
 {
-	wrongs = 0;
-	link_settings_check(s, &(struct option_critic){ on_wrong, NULL });
-	return wrongs;
+	heard = (struct heard_wrong){ 0 };
+	link_settings_check(s, &(struct option_critic){ hear_wrong, &heard });
+	return heard.count;
 }
 
 static void good_settings_are_good(void **state)
@@ -133,9 +125,9 @@ static void good_settings_are_good(void **state)
 static void check_wrong(const struct link_settings *s, const char *option, const char *word)
 {
 	assert_int_equal(check(s), 1);
-	assert_string_equal(wrong_option, option);
-	assert_non_null(strstr(wrong_why, word));
-	assert_non_null(strstr(wrong_why, "expected"));
+	assert_string_equal(heard.option, option);
+	assert_non_null(strstr(heard.why, word));
+	assert_non_null(strstr(heard.why, "expected"));
 }
 
 static void what_is_wrong_is_said(void **state)

@@ -1,5 +1,6 @@
 /* test_sip_spec.c: what a SIP source takes from its settings: addresses, its own domain and user, where to listen.
  * SPDX-License-Identifier: MIT */
+#include "tests/unit/heard_wrong.h"
 #include "tests/unit/helpers.h"
 
 #include "connectors/sip/sip_spec.h"
@@ -166,17 +167,6 @@ static void where_to_listen_is_read(void **state)
 	}
 }
 
-static int wrongs;
-static char wrong_option[32], wrong_why[300];
-
-static void on_wrong(void *arg, const char *option, const char *why)
-{
-	(void)arg;
-	wrongs++;
-	snprintf(wrong_option, sizeof wrong_option, "%s", option);
-	snprintf(wrong_why, sizeof wrong_why, "%s", why);
-}
-
 static void what_is_wrong_is_said_with_its_option(void **state)
 {
 	static const struct {
@@ -206,20 +196,20 @@ static void what_is_wrong_is_said_with_its_option(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct heard_wrong heard = { 0 };
 		struct sip_settings s;
 		size_t count = 0;
 
 		while (count < COUNT_OF(rows[i].written) && rows[i].written[count].name != NULL)
 			count++;
 		begin(&s, rows[i].written, count);
-		wrongs = 0;
-		sip_spec.check(&s, &(struct option_critic){ on_wrong, NULL });
-		if (wrongs != (rows[i].option != NULL))
-			fail_msg("row %zu: \"%s\"", i, wrong_why);
-		if (wrongs > 0) {
-			assert_string_equal(wrong_option, rows[i].option);
-			if (strstr(wrong_why, rows[i].says) == NULL)
-				fail_msg("row %zu: \"%s\"", i, wrong_why);
+		sip_spec.check(&s, &(struct option_critic){ hear_wrong, &heard });
+		if (heard.count != (rows[i].option != NULL))
+			fail_msg("row %zu: \"%s\"", i, heard.why);
+		if (heard.count > 0) {
+			assert_string_equal(heard.option, rows[i].option);
+			if (strstr(heard.why, rows[i].says) == NULL)
+				fail_msg("row %zu: \"%s\"", i, heard.why);
 		}
 		options_done(sip_spec.options, &s);
 	}

@@ -361,6 +361,11 @@ static inline struct user *user_of(struct world *w, const char *id)
 	return user;
 }
 
+static inline uint64_t seq_of(struct world *w, const char *id)
+{
+	return aggregator_published(user_of(w, id)).seq;
+}
+
 static inline void want(struct world *w, const char *id)
 {
 	size_t free_place = WANTED_MAX;
