@@ -15,6 +15,7 @@ struct watch {
 	struct hash_link link; /* in channel.by_address */
 	struct channel *channel;
 	const struct raw_state *raw; /* one reference; NULL: nothing said yet */
+	char *doubt;		     /* owned; what the source said with "stale", while it is unproved; NULL nothing */
 	struct presentity **users;
 	RB_ENTRY(watch) timer;	  /* in aggregator.timers while `timed` */
 	TAILQ_ENTRY(watch) queue; /* in agg_source.verify_queue while `queued` */
@@ -22,7 +23,7 @@ struct watch {
 	int64_t touched;	  /* mono: when it was last said, asked for, or created */
 	int64_t said;		  /* mono: when it was last said; 0 never */
 	int64_t asked;		  /* mono: verify sent and not answered; 0 none */
-	int64_t unproved_since;	  /* mono: verify was not answered, or validity ended; 0 proved */
+	int64_t unproved_since;	  /* mono: verify was not answered, validity ended, or said to be stale; 0 proved */
 	int64_t valid_until;	  /* mono; 0 without end */
 	uint32_t generation;	  /* channel.generation when it was last said */
 	uint32_t epoch, rev;

@@ -348,17 +348,31 @@ static int keep(struct watch *w, const struct raw_facts *said, struct instant no
 	return 1;
 }
 
+/* What was said leaves the state in doubt: hold runs, and goes on where it ran before for the same facts. A doubt never
+ * makes a state believed again that is not any more. */
+static void note_doubt(struct watch *w, const struct raw_facts *f, bool new_facts, bool believed, struct instant now)
+{
+	bool doubt = f->status == STATE_STATUS_STALE || (f->valid_until != 0 && f->valid_until <= now.wall);
+
+	free(w->doubt);
+	w->doubt = doubt && f->why != NULL ? strdup(f->why) : NULL; /* without memory the reason is a general one */
+	if (!doubt) {
+		watch_set_unproved(w, 0);
+		w->failed = false;
+	} else if (new_facts) {
+		watch_set_unproved(w, now.mono);
+		w->failed = false;
+	} else {
+		watch_set_unproved(w, w->unproved_since != 0 ? w->unproved_since : now.mono);
+		w->failed = w->failed || !believed;
+	}
+}
+
 static void note_times(struct watch *w, const struct raw_facts *f, struct instant now)
 {
-	bool stale = f->status == STATE_STATUS_STALE;
-
 	watch_unqueue(w);
 	w->asked = 0;
-	w->failed = false;
-	watch_set_unproved(w, stale ? now.mono : 0);
-	w->valid_until = f->valid_until == 0 ? 0 : now.mono + (f->valid_until - now.wall);
-	if (f->valid_until != 0 && w->valid_until <= 0)
-		w->valid_until = 1;
+	w->valid_until = f->valid_until <= now.wall ? 0 : now.mono + (f->valid_until - now.wall);
 	w->said = w->touched = now.mono;
 	w->generation = w->channel->generation;
 	w->epoch = f->epoch;
@@ -405,6 +419,7 @@ int aggregator_raw_state(
 		r = keep(w, facts, now);
 	if (r < 0)
 		return r;
+	note_doubt(w, facts, r > 0, before != STATE_STATUS_ERROR, now);
 	note_times(w, facts, now);
 	watch_schedule(a, w);
 	if (r > 0 || watch_status(w, &why) != before)

@@ -38,7 +38,9 @@ static enum state_status silent_status(const struct watch *w, const char **ret_w
 		*ret_why = channel_why(c);
 		return STATE_STATUS_ERROR;
 	}
-	*ret_why = w->failed ? "the source does not answer for this address" : "nothing said yet";
+	*ret_why = w->failed ? "the source does not answer for this address" :
+	    c->up	     ? "nothing said yet" :
+			       channel_why(c);
 	return w->failed ? STATE_STATUS_ERROR : STATE_STATUS_REQUESTING;
 }
 
@@ -60,8 +62,9 @@ enum state_status watch_status(const struct watch *w, const char **ret_why)
 			*ret_why = w->raw->facts.why;
 			return said;
 		}
-		*ret_why = w->failed ? "the source did not answer when asked to prove it" :
-				       "the source has not answered yet when asked to prove it";
+		*ret_why = w->doubt != NULL ? w->doubt :
+		    w->failed		    ? "the source did not answer when asked to prove it" :
+					      "the source has not answered yet when asked to prove it";
 		return w->failed ? STATE_STATUS_ERROR : STATE_STATUS_STALE;
 	}
 	if (w->generation < c->held_below) {
@@ -308,6 +311,7 @@ static void watch_free(struct aggregator *a, struct watch *w)
 	untime(a, w);
 	watch_unqueue(w);
 	raw_state_unref(w->raw);
+	free(w->doubt);
 	free(w->users);
 	free(w);
 }

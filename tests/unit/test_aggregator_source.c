@@ -559,6 +559,92 @@ static void stale_from_the_connector_keeps_the_facts_for_hold(void **state)
 	world_free(w);
 }
 
+/* A source that says it again and again has said nothing new: hold is not bought anew. */
+static void stale_again_does_not_light_the_lamp_again(void **state)
+{
+	struct world *w = world_on_the_phone();
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(say_status(w, &w->sw, "101", DOMAIN_TELEPHONY, STATE_STATUS_STALE), 0);
+		run(w);
+		assert_shows(w, "alice", STALE);
+		advance(w, 5 * SECOND);
+	}
+	for (int i = 0; i < 3; i++) {
+		assert_shows(w, "alice", GONE);
+		assert_int_equal(say_status(w, &w->sw, "101", DOMAIN_TELEPHONY, STATE_STATUS_STALE), 0);
+		run(w);
+		advance(w, MINUTE);
+	}
+	say_line(w, &w->sw, "101", LINE_BUSY);
+	run(w);
+	assert_shows(w, "alice", FRESH);
+	world_free(w);
+}
+
+static void stale_after_the_source_was_away_for_too_long_does_not_light_the_lamp_again(void **state)
+{
+	struct world *w = world_on_the_phone();
+
+	(void)state;
+	lose(w, &w->sw);
+	advance(w, MINUTE);
+	set_status(w, &w->sw, SOURCE_STATUS_UP, NULL);
+	aggregator_resync_begin(w->a, w->sw.agg, TELEPHONY, w->now);
+	run(w);
+	assert_shows(w, "alice", GONE);
+	assert_int_equal(say_status(w, &w->sw, "101", DOMAIN_TELEPHONY, STATE_STATUS_STALE), 0);
+	run(w);
+	assert_shows(w, "alice", GONE);
+	world_free(w);
+}
+
+static void state_that_has_ended_and_is_said_again_does_not_light_the_lamp_again(void **state)
+{
+	struct world *w = world_on_the_phone();
+	int64_t end = w->now.wall + SECOND;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE, .line = LINE_BUSY, .valid_until = end);
+		run(w);
+		assert_shows(w, "alice", i == 0 ? FRESH : i < 3 ? STALE : GONE);
+		advance(w, 6 * SECOND);
+	}
+	world_free(w);
+}
+
+static void why_it_is_stale_is_what_the_source_said(void **state)
+{
+	struct world *w = world_on_the_phone();
+
+	(void)state;
+	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .status = STATE_STATUS_STALE, .why = "it was ended");
+	assert_string_equal(explain_row(w, "alice", &w->sw, DOMAIN_TELEPHONY).why, "it was ended");
+	advance(w, MINUTE);
+	assert_shows(w, "alice", GONE);
+	assert_string_equal(explain_row(w, "alice", &w->sw, DOMAIN_TELEPHONY).why, "it was ended");
+	say_line(w, &w->sw, "101", LINE_BUSY);
+	assert_null(explain_row(w, "alice", &w->sw, DOMAIN_TELEPHONY).why);
+	assert_int_equal(say_status(w, &w->sw, "101", DOMAIN_TELEPHONY, STATE_STATUS_STALE), 0);
+	assert_non_null(strstr(explain_row(w, "alice", &w->sw, DOMAIN_TELEPHONY).why, "asked to prove it"));
+	world_free(w);
+}
+
+/* Nothing was said yet, and nothing can be: why is the reason of the source. */
+static void why_nothing_was_said_is_that_the_source_is_away(void **state)
+{
+	struct world *w = world_with_alice();
+
+	(void)state;
+	assert_string_equal(explain_row(w, "alice", &w->sw, DOMAIN_TELEPHONY).why, "nothing said yet");
+	set_status(w, &w->sw, SOURCE_STATUS_FORBIDDEN, "wrong password");
+	assert_string_equal(explain_row(w, "alice", &w->sw, DOMAIN_TELEPHONY).why, "wrong password");
+	assert_int_equal(explain_row(w, "alice", &w->sw, DOMAIN_TELEPHONY).status, STATE_STATUS_REQUESTING);
+	world_free(w);
+}
+
 static void validity_that_ends_makes_it_stale_then_error(void **state)
 {
 	struct world *w = world_on_the_phone();
@@ -675,6 +761,11 @@ int main(void)
 		cmocka_unit_test(lower_epoch_or_rev_never_replaces_a_higher_one),
 		cmocka_unit_test(statuses_without_facts_replace_the_state),
 		cmocka_unit_test(stale_from_the_connector_keeps_the_facts_for_hold),
+		cmocka_unit_test(stale_again_does_not_light_the_lamp_again),
+		cmocka_unit_test(stale_after_the_source_was_away_for_too_long_does_not_light_the_lamp_again),
+		cmocka_unit_test(state_that_has_ended_and_is_said_again_does_not_light_the_lamp_again),
+		cmocka_unit_test(why_it_is_stale_is_what_the_source_said),
+		cmocka_unit_test(why_nothing_was_said_is_that_the_source_is_away),
 		cmocka_unit_test(validity_that_ends_makes_it_stale_then_error),
 		cmocka_unit_test(repetition_prolongs_validity),
 		cmocka_unit_test(state_that_was_never_valid_is_stale_at_once),
