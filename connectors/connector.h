@@ -85,8 +85,9 @@ struct connector_type {
 	void (*probe)(struct connector *c);
 
 	/* Whether what it read at its start beside the settings (a file with a password) is another one now: then a
-	 * reload starts it anew. NULL: it reads nothing. */
-	bool (*outdated)(const struct connector *c);
+	 * reload starts it anew. Where it cannot be read any more: false, and a sentence in `why`, else "". NULL: it
+	 * reads nothing. */
+	bool (*outdated)(const struct connector *c, char *why, size_t size);
 
 	/* Write counters as members of an object that the caller has opened. NULL: none. */
 	void (*stats)(const struct connector *c, struct buf *b);

@@ -230,6 +230,8 @@ void link_attempt_tell_pending(struct link_attempt *a)
 	else
 		note_why(a, LINK_FAULT_CONNECT, a->peer, "no answer in time");
 	tell(a, a->waits_for, a->why);
+	while (!a->over && ++a->server < a->end)
+		tell(a, "dns", "no time was left to look at this server: those before it do not answer");
 }
 
 static void finish(struct link_attempt *a)

@@ -43,7 +43,8 @@ struct link_attempt_owner {
 struct link_attempt *link_attempt_new(
     const struct link_parts *parts, size_t first, size_t end, const struct link_attempt_owner *owner, void *arg);
 
-/* For probes: tell the hop that it waits for as one that did not answer in time. */
+/* For probes: tell the hop that it waits for as one that did not answer in time, and the servers after it as not looked
+ * at. It is to be cancelled then. */
 void link_attempt_tell_pending(struct link_attempt *a);
 
 /* End it without a word; not needed after it is over. NULL is fine. */

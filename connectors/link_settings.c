@@ -94,6 +94,8 @@ void link_settings_check(const struct link_settings *s, const struct option_crit
 {
 	check_places(&s->servers, "server", false, critic);
 	check_places(&s->resolvers, "resolvers", true, critic);
+	if (s->failback > 0 && s->failback < 1000)
+		option_wrong(critic, "failback", "found %d ms, expected 0s, or from 1s to 1d", (int)s->failback);
 	if (s->tls_min > s->tls_max)
 		option_wrong(critic, "tls_min", "found %s, expected at most tls_max, which is %s",
 		    vocab_name(&vocab_tls_version, (int)s->tls_min), vocab_name(&vocab_tls_version, (int)s->tls_max));

@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/base/buf.h"
@@ -27,11 +28,17 @@ static void last_reason(char *buf, size_t size)
 	ERR_clear_error();
 }
 
+/* OpenSSL opens the file by itself; anything but a regular one might keep it waiting. */
 static bool can_read(const char *option, const char *path, char *err, size_t size)
 {
-	if (access(path, R_OK) == 0)
+	struct stat st;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		snprintf(err, size, "%s: %s cannot be read: it is not a regular file", option, path);
+	else if (access(path, R_OK) < 0)
+		snprintf(err, size, "%s: %s cannot be read: %s", option, path, strerror(errno));
+	else
 		return true;
-	snprintf(err, size, "%s: %s cannot be read: %s", option, path, strerror(errno));
 	return false;
 }
 
@@ -53,14 +60,37 @@ static bool load_authorities(SSL_CTX *context, const struct link_settings *s, ch
 	return false;
 }
 
-/* A key with a pass phrase is refused: the terminal that OpenSSL would ask at is not ours, and it would wait. */
-static int no_pass_phrase(char *buf, int size, int writing, void *arg)
+/* A key with a passphrase is refused: the terminal that OpenSSL would ask at is not ours, and it would wait. */
+static int no_passphrase(char *buf, int size, int writing, void *arg)
 {
 	(void)buf;
 	(void)size;
 	(void)writing;
-	(void)arg;
+	*(bool *)arg = true;
 	return -1;
+}
+
+/* Not in OpenSSL's words: of a file without a key they are "unsupported", and "PEM lib". */
+static bool load_key(SSL_CTX *context, const char *option, const char *key, char *err, size_t size)
+{
+	bool locked = false, other;
+	int r;
+
+	if (!can_read(option, key, err, size))
+		return false;
+	SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+	SSL_CTX_set_default_passwd_cb_userdata(context, &locked);
+	r = SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM);
+	SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
+	other = ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509;
+	ERR_clear_error();
+	if (r == 1)
+		return true;
+	snprintf(err, size, "%s: %s cannot be used: %s", option, key,
+	    locked    ? "its key has a passphrase, expected one without" :
+		other ? "its key is not that of the certificate" :
+			"there is no key in it that can be read");
+	return false;
 }
 
 static bool load_own(SSL_CTX *context, const struct link_settings *s, char *err, size_t size)
@@ -70,21 +100,14 @@ static bool load_own(SSL_CTX *context, const struct link_settings *s, char *err,
 
 	if (s->cert_file == NULL)
 		return true;
-	SSL_CTX_set_default_passwd_cb(context, no_pass_phrase);
-	if (!can_read("cert_file", s->cert_file, err, size) || !can_read("key_file", key, err, size))
+	if (!can_read("cert_file", s->cert_file, err, size))
 		return false;
 	if (SSL_CTX_use_certificate_chain_file(context, s->cert_file) != 1) {
 		last_reason(reason, sizeof reason);
 		snprintf(err, size, "cert_file: %s cannot be used: %s", s->cert_file, reason);
 		return false;
 	}
-	if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1 ||
-	    SSL_CTX_check_private_key(context) != 1) {
-		last_reason(reason, sizeof reason);
-		snprintf(err, size, "key_file: %s cannot be used with %s: %s", key, s->cert_file, reason);
-		return false;
-	}
-	return true;
+	return load_key(context, s->key_file != NULL ? "key_file" : "cert_file, without key_file", key, err, size);
 }
 
 static SSL_CTX *new_context(const SSL_METHOD *method, const struct link_settings *s, char *err, size_t err_size)

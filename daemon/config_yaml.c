@@ -142,7 +142,7 @@ static const char *kind_of(const yaml_node_t *node)
 {
 	switch (node->type) {
 	case YAML_SCALAR_NODE:
-		return is_nothing(node) ? "nothing" : "a single value";
+		return is_nothing(node) ? "nothing" : *config_scalar(node) == '\0' ? "an empty text" : "a single value";
 	case YAML_SEQUENCE_NODE:
 		return "a list";
 	case YAML_MAPPING_NODE:
@@ -187,6 +187,12 @@ static void set_list(
 	uint64_t set = 0;
 	char expects[640];
 
+	if ((o->flags & OPTION_REQUIRED) != 0 && node->type == YAML_SEQUENCE_NODE &&
+	    node->data.sequence.items.start == node->data.sequence.items.top) {
+		config_error(
+		    r, node, path, "found an empty list, expected %s", option_expects(o, expects, sizeof expects));
+		return;
+	}
 	if ((o->flags & OPTION_ONE_WILL_DO) != 0 && config_scalar(node) != NULL && *config_scalar(node) != '\0' &&
 	    !is_nothing(node)) {
 		option_list_clear(list);

@@ -213,7 +213,7 @@ int daemon_start(struct daemon *d, struct config *config, struct buf *errors)
 		r = reload_users_at_start(d, errors);
 	if (r < 0)
 		return r;
-	sources_apply(d->sources, config);
+	sources_apply(d->sources, config, NULL);
 	r = console_apply(d->console, config, errors);
 	if (r < 0)
 		return r;

@@ -88,7 +88,7 @@ static void apply_config(struct daemon *d)
 	r->config = NULL;
 	logger_set_level(NULL, (enum log_level)d->config->log_level);
 	aggregator_configure(d->aggregator, &d->config->aggregator, loop_now(d->loop));
-	sources_apply(d->sources, d->config);
+	sources_apply(d->sources, d->config, &r->warnings);
 	if (console_apply(d->console, d->config, &r->warnings) < 0)
 		log_error("console", "not_listening", LOG_TEXT("why", buf_text(&r->warnings)));
 	config_free(old);

@@ -594,10 +594,24 @@ static void add(struct sources *all, struct config_source *from)
 	run(s);
 }
 
-static void update(struct source *s, struct config_source *from)
+static bool is_outdated(const struct source *s, struct buf *warnings)
 {
-	bool outdated = s->connector != NULL && s->type->outdated != NULL && s->type->outdated(s->connector);
-	bool same = config_source_same(&s->config, from) && !outdated;
+	char why[512] = "";
+	bool outdated =
+	    s->connector != NULL && s->type->outdated != NULL && s->type->outdated(s->connector, why, sizeof why);
+
+	if (why[0] == '\0')
+		return outdated;
+	log_warning("source", "not_read", LOG_TEXT("source", s->config.name), LOG_TEXT("why", why));
+	if (warnings != NULL)
+		buf_printf(warnings, "%s: %s; it goes on with what it has, and could not be started anew\n",
+		    s->config.name, why);
+	return outdated;
+}
+
+static void update(struct source *s, struct config_source *from, struct buf *warnings)
+{
+	bool same = config_source_same(&s->config, from) && !is_outdated(s, warnings);
 	bool serves_same = config_source_serves_same(&s->config, from);
 	int position = from->position;
 
@@ -630,7 +644,7 @@ static struct config_source *configured(struct config *config, const char *name)
 	return NULL;
 }
 
-void sources_apply(struct sources *all, struct config *config)
+void sources_apply(struct sources *all, struct config *config, struct buf *warnings)
 {
 	struct source *s, *next;
 
@@ -644,7 +658,7 @@ void sources_apply(struct sources *all, struct config *config)
 		if (s == NULL)
 			add(all, &config->sources[i]);
 		else
-			update(s, &config->sources[i]);
+			update(s, &config->sources[i], warnings);
 	}
 }
 

@@ -22,8 +22,9 @@ void sources_connect(struct sources *all, struct aggregator *aggregator);
 extern const struct aggregator_host sources_host;
 
 /* Make the sources what `config` says. The settings of new ones are taken out of it (NULL is left there);
- * those that did not change keep their connection. */
-void sources_apply(struct sources *all, struct config *config);
+ * those that did not change keep their connection. Lines about what goes on, and would not if it were started
+ * anew, are appended to `warnings`; NULL: not wanted. */
+void sources_apply(struct sources *all, struct config *config, struct buf *warnings);
 
 /* Stop all, for the end of the daemon. */
 void sources_shutdown(struct sources *all);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "connectors/sip/message.h"
+#include "connectors/sip/sip_spec.h"
 
 #define MAX_CHALLENGES 3 /* of one request; more only says that nonces expire at once */
 
@@ -147,6 +148,7 @@ static int send_once(struct agent *a, struct agent_call *call)
 	put_request(a, &r, transaction_branch(t), &b);
 	call->agent = a;
 	call->transaction = t;
+	call->elsewhere = a->settings.domain != NULL && !sip_uri_is_at(r.to, a->settings.domain);
 	if (b.failed || (!is_reliable(a) && b.len > SIP_DATAGRAM_MAX))
 		transaction_cancel(a->transactions, t);
 	else
@@ -181,7 +183,9 @@ static bool is_foreign(
 		return false;
 	if (a->let_in[which])
 		return strcmp(asked->realm, a->challenges[which].realm) != 0;
-	return a->let_in[!which] && strcmp(asked->realm, a->foreign) == 0;
+	if (a->let_in[!which])
+		return strcmp(asked->realm, a->foreign) == 0;
+	return call->elsewhere;
 }
 
 static int foreign(struct agent *a, const struct digest_challenge *asked)

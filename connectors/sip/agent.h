@@ -13,6 +13,7 @@ struct agent;
 
 struct agent_settings {
 	const char *uri;		 /* ours: From; borrowed */
+	const char *domain;		 /* of the server's own addresses; borrowed; NULL: all are */
 	const char *transport;		 /* "UDP", "TCP", "TLS" */
 	struct digest_identity identity; /* borrowed; password NULL: none */
 	struct transactions_owner wire;
@@ -40,7 +41,7 @@ struct agent_call_type {
 	void (*answered)(struct agent_call *call, const sip_t *answer, int status);
 
 	/* The request may end at a server of somebody else, who is not shown what our password makes of a realm that
-	 * is not ours. Ours is that in which the server has let us in. */
+	 * is not ours. Ours is that in which the server has let us in; until it has, that of an address of our domain. */
 	bool passed_on;
 };
 
@@ -50,6 +51,7 @@ struct agent_call {
 	struct agent *agent;
 	struct transaction *transaction; /* NULL: nothing is under way */
 	uint8_t challenges[2];		 /* answered for this request: of servers, of proxies */
+	bool elsewhere;			 /* to an address of another domain */
 };
 
 struct agent *agent_new(const struct agent_settings *settings, int64_t now); /* NULL without memory */

@@ -40,11 +40,12 @@ static const struct {
 	{ 501, { STATE_STATUS_ERROR, RETRY_DAILY, "the server does not have subscriptions (501)" } },
 	{ 503, { STATE_STATUS_ERROR, RETRY_BACKOFF, "the server is not available (503)" } },
 	{ 504, { STATE_STATUS_ERROR, RETRY_BACKOFF, "the server waits for another one in vain (504)" } },
-	{ 513,
-	    { STATE_STATUS_ERROR, RETRY_DAILY, "the request does not fit into a datagram: use transport tcp (513)" } },
+	{ 513, { STATE_STATUS_ERROR, RETRY_DAILY, "the server finds the request too long (513)" } },
 	{ 603, { STATE_STATUS_ACCESS_DENIED, RETRY_DAILY, "the person declines to be watched (603)" } },
 	{ SIP_FOREIGN,
 	    { STATE_STATUS_ACCESS_DENIED, RETRY_HOURLY, "the server asks for a password of somebody else's realm" } },
+	{ SIP_TOO_LONG,
+	    { STATE_STATUS_ERROR, RETRY_DAILY, "the request does not fit into a datagram: use transport tcp" } },
 	{ 604, { STATE_STATUS_NOT_FOUND, RETRY_HOURLY, "this address does not exist anywhere (604)" } },
 };
 

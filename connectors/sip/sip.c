@@ -15,12 +15,14 @@
 #include "connectors/sip/sip_private.h"
 #include "daemon/base/jsonw.h"
 #include "daemon/base/logger.h"
+#include "daemon/base/utf8.h"
 #include "daemon/loop.h"
 
 #define ALIVE_MS	 10000 /* an OPTIONS not answered in that time says that the server is gone */
 #define FORBIDDEN_MIN_MS (5 * 60000)
 #define FORBIDDEN_MAX_MS (60 * 60000)
 #define PROBE_TIMEOUT_MS 2000
+#define REFUSAL_TOLD_MS	 60000
 
 /* --- the clock of the parts ------------------------------------------------------------------------ */
 
@@ -81,7 +83,8 @@ static void forbidden(struct connector *c, const char *why)
 
 	if (!link_is_up(c->link))
 		return; /* several answers may say so */
-	snprintf(text, sizeof text, "%s; tried again in %s", why, duration_format(c->forbidden_ms, wait));
+	snprintf(text, sizeof text, "%.300s; tried again in %s, at once by: presencectl source %s restart", why,
+	    duration_format(c->forbidden_ms, wait), source_name(c->source));
 	link_fail(c->link, LINK_NEXT_PAUSE, c->forbidden_ms, why);
 	c->forbidden_ms = c->forbidden_ms * 2 < FORBIDDEN_MAX_MS ? c->forbidden_ms * 2 : FORBIDDEN_MAX_MS;
 	c->excused = true;
@@ -99,6 +102,12 @@ void sip_question_begin(struct question *q)
 	snprintf(q->tag, sizeof q->tag, "%08x%08x", arc4random(), arc4random());
 	q->cseq = 0;
 	q->heard = q->of->heard;
+}
+
+const char *sip_not_sent(int error)
+{
+	return error == -EMSGSIZE ? "a request to it would not fit into a datagram: shorten uri, or use transport tcp" :
+				    "nothing can be sent to it now";
 }
 
 void sip_question_compose(struct agent_call *call, struct agent_request *r)
@@ -123,9 +132,12 @@ void sip_question_compose(struct agent_call *call, struct agent_request *r)
 
 static void ask(struct question *q)
 {
+	int r;
+
 	sip_question_begin(q);
-	if (agent_send(q->of->agent, &q->call) < 0)
-		link_fail(q->of->link, LINK_NEXT_SERVER, 0, "nothing can be sent to it");
+	r = agent_send(q->of->agent, &q->call);
+	if (r < 0)
+		link_fail(q->of->link, LINK_NEXT_SERVER, 0, sip_not_sent(r));
 }
 
 static void on_alive(struct agent_call *call, const sip_t *answer, int status)
@@ -143,7 +155,7 @@ static void on_alive(struct agent_call *call, const sip_t *answer, int status)
 		    answer->sip_status->st_phrase == NULL ? "" : answer->sip_status->st_phrase);
 		link_fail(c->link, LINK_NEXT_SERVER, sip_message_retry_after(answer), why);
 	} else if (answer == NULL && status != SIP_TIMEOUT) {
-		link_fail(c->link, LINK_NEXT_SERVER, 0, "OPTIONS cannot be sent to it");
+		link_fail(c->link, LINK_NEXT_SERVER, 0, sip_not_sent(status == SIP_TOO_LONG ? -EMSGSIZE : -ENOTCONN));
 	} else if (answer == NULL && c->heard == q->heard) {
 		snprintf(why, sizeof why, "no answer to OPTIONS within %d s", ALIVE_MS / 1000);
 		link_fail(c->link, LINK_NEXT_SERVER, 0, why);
@@ -173,7 +185,7 @@ static void on_identity(struct agent_call *call, const sip_t *answer, int status
 	} else if (answer != NULL || status == SIP_TIMEOUT) {
 		come_up(c, SOURCE_STATUS_UP, link_security(c->link) == LINK_ENCRYPTED ? not_verified : NULL);
 	} else {
-		link_fail(c->link, LINK_NEXT_SERVER, 0, "SUBSCRIBE cannot be sent to it");
+		link_fail(c->link, LINK_NEXT_SERVER, 0, sip_not_sent(status == SIP_TOO_LONG ? -EMSGSIZE : -ENOTCONN));
 	}
 }
 
@@ -189,9 +201,29 @@ static bool on_document(void *arg, const struct subscribed *who, const char *typ
 	return states_document(&c->states, who, type, body, len, loop_now(c->loop).wall);
 }
 
+/* What is wrong for one address may be wrong for all: now and then one of them is said in the log. */
+static void note_refusal(struct connector *c, const struct subscribed *who, const char *why)
+{
+	int64_t now = loop_now(c->loop).mono;
+
+	snprintf(c->last_refusal, sizeof c->last_refusal, "%.200s: %.200s", who->address, why);
+	utf8_repair(c->last_refusal);
+	c->untold++;
+	if (c->told_at != 0 && now - c->told_at < REFUSAL_TOLD_MS)
+		return;
+	log_warning("sip", "refused", LOG_TEXT("source", source_name(c->source)), LOG_TEXT("address", who->address),
+	    LOG_TEXT("why", why), LOG_NUMBER("refusals", c->untold));
+	c->told_at = now;
+	c->untold = 0;
+}
+
 static void on_status(void *arg, const struct subscribed *who, enum state_status status, const char *why)
 {
-	states_status(&((struct connector *)arg)->states, who, status, why);
+	struct connector *c = arg;
+
+	states_status(&c->states, who, status, why);
+	if (status == STATE_STATUS_ACCESS_DENIED || status == STATE_STATUS_NOT_FOUND || status == STATE_STATUS_ERROR)
+		note_refusal(c, who, why == NULL ? "" : why);
 }
 
 static void on_trouble(void *arg, enum subscriber_trouble trouble, int64_t wait, const char *why)
@@ -350,6 +382,7 @@ static int read_password(struct connector *c, char *err, size_t err_size)
 static int make_parts(struct connector *c, char *err, size_t err_size)
 {
 	const struct agent_settings agent = { .uri = c->settings->uri,
+		.domain = c->domain,
 		.transport = transport_name(c->settings),
 		.identity = { .user = c->user, .password = c->has_password ? c->password : NULL },
 		.wire = { .send = send_bytes, .arg = c } };
@@ -434,15 +467,14 @@ static void verify(struct connector *c, const char *address, enum domain domain)
 	sip_leave(c);
 }
 
-static bool outdated(const struct connector *c)
+/* A password that cannot be read does not stop what works. */
+static bool outdated(const struct connector *c, char *why, size_t size)
 {
-	char password[SECRET_SIZE], err[512];
-	int r = secret_read(c->settings->password, c->settings->password_file, password, err, sizeof err);
+	char password[SECRET_SIZE];
+	int r = secret_read(c->settings->password, c->settings->password_file, password, why, size);
 	bool differs = (r > 0) != c->has_password || strcmp(password, c->password) != 0;
 
 	explicit_bzero(password, sizeof password);
-	if (r < 0) /* it does not stop what works, but will at the next start */
-		log_warning("sip", "password", LOG_TEXT("source", source_name(c->source)), LOG_TEXT("why", err));
 	return r >= 0 && differs;
 }
 
@@ -463,6 +495,9 @@ static void stats(const struct connector *c, struct buf *b)
 	jsonw_int(b, "fetches", (int64_t)s.fetches);
 	jsonw_int(b, "forgotten", (int64_t)s.forgotten);
 	jsonw_int(b, "failures", (int64_t)s.failures);
+	jsonw_int(b, "refused_addresses", (int64_t)s.refused);
+	if (c->last_refusal[0] != '\0')
+		jsonw_text(b, "last_refusal", c->last_refusal);
 	jsonw_int(b, "bad_messages", (int64_t)c->malformed);
 	if (c->malformed > 0)
 		jsonw_text(b, "last_bad_message", c->last_malformed);

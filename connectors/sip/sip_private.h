@@ -48,6 +48,9 @@ struct connector {
 	bool crlf;		   /* half a ping has come */
 	uint64_t heard, malformed; /* messages */
 	char last_malformed[160];
+	char last_refusal[420]; /* of an address, and why; "" none */
+	int64_t told_at;	/* monotonic ms of the last refusal in the log; 0 none */
+	int64_t untold;		/* refusals since */
 	struct question alive, identity, probed;
 	enum probe_step probe;
 };
@@ -60,6 +63,9 @@ void sip_leave(struct connector *c);
 /* New identifiers for a question; what was asked before is forgotten. / Its request, for agent_call_type. */
 void sip_question_begin(struct question *q);
 void sip_question_compose(struct agent_call *call, struct agent_request *r);
+
+/* Why a request could not be sent, as a sentence, from what agent_send() returned. */
+const char *sip_not_sent(int error);
 
 /* sip_messages.c: a message, as link_protocol.frame. / Listen where the settings say so: 0, or as link_listen(). */
 void sip_on_frame(void *arg, const char *data, size_t len);

@@ -19,12 +19,15 @@ static void on_probe_hop(void *arg, const char *name, const char *sentence)
 
 static void ask_probe(struct connector *c, enum probe_step step, const char *method)
 {
+	int r;
+
 	c->probe = step;
 	c->probed.method = method;
 	sip_question_begin(&c->probed);
 	sip_enter(c);
-	if (agent_send(c->agent, &c->probed.call) < 0)
-		hop(c, method, "nothing can be sent to the server now", false);
+	r = agent_send(c->agent, &c->probed.call);
+	if (r < 0)
+		hop(c, method, sip_not_sent(r), false);
 	sip_leave(c);
 }
 
@@ -57,18 +60,29 @@ static void on_probed_options(struct connector *c, const sip_t *answered, int st
 		ask_probe(c, PROBE_SUBSCRIBE, "SUBSCRIBE");
 }
 
+/* What is wrong for everybody is wrong here, not with each of them. */
+static void look_at_users(struct connector *c)
+{
+	struct subscriber_stats stats;
+	char why[600];
+
+	subscriber_stats(c->subscriber, &stats);
+	snprintf(why, sizeof why, "the server accepts none of the %llu addresses that are watched; the last was %.420s",
+	    (unsigned long long)stats.subscriptions, c->last_refusal);
+	hop(c, "users", stats.refused == stats.subscriptions && stats.refused > 0 ? why : NULL, false);
+}
+
 static void on_probed_subscribe(struct connector *c, const sip_t *answered, int status)
 {
 	char why[400];
+	bool accepted = status >= 200 && status < 300;
 
-	if (status >= 200 && status < 300)
-		hop(c, "subscription", NULL, false);
-	else if (answered == NULL && (status == 401 || status == 407))
-		hop(c, "subscription", agent_refusal(c->agent), false);
-	else {
+	if (answered == NULL && (status == 401 || status == 407))
+		snprintf(why, sizeof why, "%s", agent_refusal(c->agent));
+	else if (!accepted)
 		snprintf(why, sizeof why, "of ourselves, %.200s: %s", c->settings->uri, refusal_of_status(status)->why);
-		hop(c, "subscription", why, false);
-	}
+	hop(c, "subscription", accepted ? NULL : why, true);
+	look_at_users(c);
 }
 
 static void on_probed(struct agent_call *call, const sip_t *answered, int status)

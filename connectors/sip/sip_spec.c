@@ -46,6 +46,14 @@ static const struct option options[] = {
 	{ 0 },
 };
 
+/* Bytes of the host at the beginning of "host", "host:port;parameters" or "[v6]:port". */
+static size_t host_length(const char *text)
+{
+	size_t len = *text == '[' ? strcspn(text, "]") + 1 : strcspn(text, ":;?>");
+
+	return len <= strlen(text) ? len : 0;
+}
+
 /* The part of a SIP URI between scheme and "@", and that behind it up to parameters. False: it has not both. */
 static bool split_uri(
     const char *uri, const char **ret_user, size_t *ret_user_len, const char **ret_host, size_t *ret_len)
@@ -60,8 +68,8 @@ static bool split_uri(
 		return false;
 	*ret_user_len = (size_t)(at - user);
 	*ret_host = at + 1;
-	*ret_len = at[1] == '[' ? strcspn(at + 1, "]") + 1 : strcspn(at + 1, ":;?>");
-	return *ret_len > 0 && *ret_len <= strlen(at + 1);
+	*ret_len = host_length(at + 1);
+	return *ret_len > 0;
 }
 
 void sip_domain(const struct sip_settings *s, char *buf, size_t size)
@@ -86,6 +94,15 @@ void sip_user(const struct sip_settings *s, char *buf, size_t size)
 		snprintf(buf, size, "%s", s->user);
 	else if (s->uri != NULL && split_uri(s->uri, &user, &user_len, &host, &len))
 		snprintf(buf, size, "%.*s", (int)user_len, user);
+}
+
+bool sip_uri_is_at(const char *uri, const char *domain)
+{
+	const char *colon = strchr(uri, ':'), *at = strchr(uri, '@');
+	const char *host = at != NULL ? at + 1 : colon != NULL ? colon + 1 : uri;
+	size_t len = host_length(host);
+
+	return strncasecmp(uri, "tel:", 4) == 0 || (len == host_length(domain) && strncasecmp(host, domain, len) == 0);
 }
 
 bool sip_listen_at(const struct sip_settings *s, char *host, size_t size, uint16_t *ret_port)
@@ -218,8 +235,12 @@ static void check_user(const char *user, const struct option_critic *critic)
 
 static void check_domain(const char *domain, const struct option_critic *critic)
 {
-	if (strlen(domain) >= LINK_HOST_SIZE || sip_uri_has_bad_bytes(domain) || strpbrk(domain, "@;?,/") != NULL)
-		option_wrong(critic, "domain", "expected a domain such as example.com");
+	char host[LINK_HOST_SIZE];
+	uint16_t port;
+
+	/* an address of IPv6 needs its brackets in a URI */
+	if (!link_split(domain, host, sizeof host, &port) || (strchr(host, ':') != NULL && *domain != '['))
+		option_wrong(critic, "domain", "found \"%.80s\", expected a domain such as example.com", domain);
 }
 
 static void check_listen(const struct sip_settings *s, const struct option_critic *critic)

@@ -33,6 +33,9 @@ bool sip_listen_at(const struct sip_settings *settings, char *host, size_t size,
 /* Who we are to a server that asks for a password: `user`, else the user of `uri`; into buf. */
 void sip_user(const struct sip_settings *settings, char *buf, size_t size);
 
+/* Whether the host of a URI is that of `domain`, ports aside; a tel URI is at every domain. */
+bool sip_uri_is_at(const char *uri, const char *domain);
+
 /* Whether a URI has a byte that must not stand in a request line: a blank, a control character, one that has to be
  * escaped, or none of ASCII. */
 bool sip_uri_has_bad_bytes(const char *uri);

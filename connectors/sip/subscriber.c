@@ -261,13 +261,14 @@ void subscriber_stats(const struct subscriber *s, struct subscriber_stats *ret)
 
 	*ret = s->stats;
 	ret->subscriptions = s->watched[0].count + s->watched[1].count;
-	ret->established = ret->waiting = 0;
+	ret->established = ret->waiting = ret->refused = 0;
 	for (uint32_t i = 0; i < s->slot_count; i++) {
 		u = s->slots[i];
 		if (u == NULL || u->fetch)
 			continue;
 		ret->established += u->state == USAGE_ESTABLISHED;
 		ret->waiting += u->state == USAGE_NONE || u->state == USAGE_NEW;
+		ret->refused += u->state == USAGE_NONE && s->connected;
 	}
 }
 

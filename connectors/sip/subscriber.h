@@ -81,6 +81,7 @@ int64_t subscriber_deadline(const struct subscriber *s);
 
 struct subscriber_stats {
 	uint64_t subscriptions, established, waiting; /* waiting: to be asked for, or to be tried again */
+	uint64_t refused; /* of the waiting: refused or ended by the server, or no address */
 	uint64_t notifies, repeated, unknown, refreshes, forgotten, fetches, failures;
 };
 void subscriber_stats(const struct subscriber *s, struct subscriber_stats *ret);

@@ -20,7 +20,7 @@
 #define SIP_TIMEOUT	408 /* what `status` is when nobody answered */
 #define SIP_LOST	503 /* ... when the connection went away */
 #define SIP_FOREIGN	700 /* ... when somebody else's server asks for a password that is not ours */
-#define SIP_TOO_LONG	513 /* ... when the request does not fit into a datagram */
+#define SIP_TOO_LONG	701 /* ... when the request does not fit into a datagram */
 #define SIP_MAX_REQUEST 8192
 
 struct transactions; /* all that wait for an answer, over one connection after the other */

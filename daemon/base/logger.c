@@ -46,6 +46,7 @@ int logger_set_level(const char *subsystem, enum log_level level)
 
 	if (subsystem == NULL) {
 		general_level = level;
+		own_level_count = 0;
 		return 0;
 	}
 	while (i < own_level_count && strcmp(own_levels[i].subsystem, subsystem) != 0)

@@ -36,6 +36,8 @@ sources:
   - {type: feed, socket: d.feed}
   - {name: pbx, type: sip, server: [a, "b c"], resolvers: q, uri: alice, listen: 0, telephony_uri: "{x}"}
   - {name: trunk, type: sip, server: a, uri: , user: "", ca_file: ~, transport: tcp}
+  - {name: void, type: sip, server: [], uri: "sip:a@b", failback: 5ms, domain: "sip:x"}
+  - {name: empty, type: sip, server: "", uri: "sip:a@b"}
 """
 EXPECTED = [
     (3, 25, "console[0].permissions", ["wirte", "read, calls, notes"]),
@@ -66,6 +68,10 @@ EXPECTED = [
     (24, 46, "sources[6].uri", ["found nothing"]),
     (24, 54, "sources[6].user", ['""', "a text"]),
     (24, 67, "sources[6].ca_file", ["found nothing", "a file"]),
+    (25, 37, "sources[7].server", ["an empty list"]),
+    (25, 67, "sources[7].failback", ["5 ms", "1s"]),
+    (25, 80, "sources[7].domain", ["sip:x", "example.com"]),
+    (26, 38, "sources[8].server", ["an empty text"]),
 ]
 
 

@@ -101,6 +101,22 @@ def test_level_of_the_log_can_be_changed(start):
     until(lambda: " debug " in daemon.log_text(), "a line of level debug")
 
 
+@pytest.mark.parametrize("ends", ["log.level", "config.reload"])
+def test_level_of_a_subsystem_ends_with_a_level_in_general_and_with_a_reload(start, ends):
+    daemon = start()
+    console = daemon.console()
+    console.call("log.level", level="debug", subsystem="console")
+    daemon.console().close()
+    until(lambda: " debug console " in daemon.log_text(), "a line of level debug")
+
+    console.call(ends, **({"level": "info"} if ends == "log.level" else {}))
+    before = daemon.log_text().count(" debug console ")
+    daemon.console().close()
+    console.call("config.reload")
+
+    assert daemon.log_text().count(" debug console ") == before
+
+
 def context_switches(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         return int(next(line for line in file if line.startswith("voluntary_ctxt_switches")).split()[1])

@@ -404,7 +404,7 @@ def test_doctor_finds_nothing_wrong(serve, start, transport):
     assert status == 0 and failing(hops) == {}
     links = {"udp": ["udp"], "tcp": ["tcp"], "tls": ["tcp", "tls"]}[transport]
     assert [hop.split()[0] for hop in hops] == ["configuration", "dns", *links, "OPTIONS", "authentication",
-                                                "subscription"]
+                                                "subscription", "users"]
     assert server.violations == []
 
 
@@ -546,6 +546,23 @@ def test_doctor_server_that_refuses_us(serve, start):
     status, hops = doctor(daemon)
 
     assert status == 1 and set(failing(hops)) == {"subscription"} and "403" in hops["subscription"]
+
+
+def test_addresses_that_are_wrong_for_everybody_are_said(serve, start):
+    """The source is up, and nobody is seen: an administrator finds why."""
+    server = serve("udp")
+    for name in ("ann", "bob"):
+        server.misbehave("status", user=name, code=404)
+    daemon, console = begin(start, server, [person("ann"), person("bob")])
+    wait_status(console, "ann", "not_found")
+    wait_status(console, "bob", "not_found")
+
+    status, hops = doctor(daemon)
+
+    assert status == 1 and set(failing(hops)) == {"users"}, hops
+    assert all(words in hops["users"] for words in ("none of the 2", "404", "@example.test")), hops
+    assert details(console)["refused_addresses"] == 2 and "404" in details(console)["last_refusal"]
+    assert daemon.log_text().count("warning sip refused") == 1, "not once for each"
 
 
 def test_doctor_server_that_does_not_speak_sip(serve, start):

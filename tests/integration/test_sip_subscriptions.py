@@ -423,6 +423,25 @@ def test_corrected_password_file_heals_at_the_reload(serve, start, tmp_path):
     assert server.violations == []
 
 
+def test_password_file_that_is_gone_at_the_reload_is_said_and_stops_nothing(serve, start, tmp_path):
+    server = serve()
+    (tmp_path / "password").write_text("secret\n", encoding="utf-8")
+    daemon, console = watching(start, server, "ann", password_file=str(tmp_path / "password"))
+
+    (tmp_path / "password").unlink()
+
+    warnings = daemon.reload()["warnings"]
+    assert len(warnings) == 1 and "cups" in warnings[0] and "cannot be read" in warnings[0], warnings
+    assert cups(console)["status"] == "up"
+    assert set(statuses_seen(console, "ann")) <= {"ok"}
+
+
+def test_request_that_fits_into_no_datagram_is_said(serve, start):
+    _, console = begin(start, serve(), [person("ann")], uri="sip:" + "w" * 1250 + "@example.test")
+
+    wait_source(console, "connection_error", "would not fit into a datagram")
+
+
 def test_password_that_becomes_wrong_while_all_works(serve, start):
     server = serve()
     server.max_expires = 4
@@ -480,6 +499,24 @@ def test_lamp_does_not_flicker_when_the_server_asks_us_to_subscribe_again(serve,
     server.wait(lambda: len(requests_for(server, "ann")) > before and server.subscriptions(), "subscribed anew", 5)
     until(lambda: details(console)["established"] == 1, "established")
     assert "requesting" not in statuses_seen(console, "ann"), "what was known is not forgotten for a second"
+    assert server.violations == []
+
+
+def test_lamp_that_was_taken_away_is_not_lit_again_by_refusals(serve, start):
+    """Each retry ends with the same answer: no hold is bought anew, and the reason is the server's."""
+    server = serve()
+    _, console = watching(start, server, "ann", config={"hold": "1s"})
+    server.misbehave("status", user="ann", code=481)
+
+    server.terminate(uri=uri("ann"), reason="timeout")
+
+    wait_status(console, "ann", "stale")
+    wait_status(console, "ann", "error")
+    wait_why(console, "ann", "error", "does not know the subscription any more")
+    console.notifications.clear()
+    count = len(requests_for(server, "ann"))
+    server.wait(lambda: len(requests_for(server, "ann")) >= count + 2, "two more refusals")
+    assert statuses_seen(console, "ann") == []
     assert server.violations == []
 
 

@@ -122,6 +122,7 @@ SOURCE = {
                 "frames_in": 9, "bytes_in": 5000, "bytes_out": 4000, "unsent": 0, "subscriptions": 4, "established": 4,
                 "waiting": 0, "in_flight": 0, "notifies": 5, "repeated": 0, "unknown": 0, "refreshes": 1, "fetches": 1,
                 "forgotten": 0, "failures": 0, "bad_messages": 1, "last_bad_message": "its head holds a NUL",
+                "refused_addresses": 1, "last_refusal": "sip:a@example.com: the server does not know this address (404)",
                 "bad_documents": 1, "last_bad_document": "no element found, line 1, column 0"},
 }
 USER = {

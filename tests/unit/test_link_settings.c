@@ -146,6 +146,9 @@ static void what_is_wrong_is_said(void **state)
 	s.tls_max = TLS_VERSION_1_2;
 	check_wrong(&s, "tls_min", "1.3");
 	s = good();
+	s.failback = 999;
+	check_wrong(&s, "failback", "999 ms");
+	s = good();
 	s.key_file = (char *)"key.pem";
 	check_wrong(&s, "key_file", "cert_file");
 	s.servers = (struct option_list){ places + 1, 1 };

@@ -2,8 +2,10 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/unit/link_world.h"
 
+#include <errno.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define DAY 86400L
@@ -310,6 +312,53 @@ static void our_certificate_is_shown(void **state)
 	close_server();
 }
 
+static void check_unusable(const char *cert, const char *key, const char *words)
+{
+	char err[640] = "";
+
+	w.settings.cert_file = (char *)(uintptr_t)cert;
+	w.settings.key_file = (char *)(uintptr_t)key;
+	assert_int_equal(link_new(&w.link, w.loop, &w.protocol, &w.settings, NULL, NULL, err, sizeof err), -EINVAL);
+	if (strstr(err, words) == NULL)
+		fail_msg("\"%s\"", err);
+}
+
+static void write_locked_key(const char *path)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(PEM_write_PKCS8PrivateKey(file, server_key, EVP_aes_256_cbc(), "secret", 6, NULL, NULL), 1);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Each in the words of whoever wrote the configuration, and none keeps the loop waiting. */
+static void files_that_cannot_be_used_are_said(void **state)
+{
+	char locked[80], fifo[80];
+
+	(void)state;
+	snprintf(locked, sizeof locked, "%s/locked.pem", folder);
+	snprintf(fifo, sizeof fifo, "%s/fifo", folder);
+	write_locked_key(locked);
+	w.settings.transport = LINK_TLS;
+	w.settings.ca_file = ca_file;
+	add_place("127.0.0.1", 1);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	check_unusable(client_file, locked, "key_file: ");
+	check_unusable(client_file, locked, "has a passphrase");
+	check_unusable(client_file, ca_file, "there is no key in it");
+	check_unusable(ca_file, NULL, "cert_file, without key_file: ");
+	check_unusable(ca_file, client_file, "not that of the certificate");
+	check_unusable(fifo, NULL, "not a regular file");
+	check_unusable(client_file, fifo, "not a regular file");
+	w.settings.ca_file = fifo;
+	check_unusable(NULL, NULL, "ca_file: ");
+	check_unusable(NULL, NULL, "not a regular file");
+	unlink(locked);
+	unlink(fifo);
+}
+
 static struct buf hops;
 static int dones;
 
@@ -600,6 +649,7 @@ int main(void)
 		TEST(old_versions_can_be_allowed),
 		TEST(without_verification_all_are_taken),
 		TEST(our_certificate_is_shown),
+		TEST(files_that_cannot_be_used_are_said),
 		TEST(much_is_sent_and_received),
 		TEST(tls_begins_in_the_middle),
 		TEST(injected_lines_are_refused),

@@ -185,6 +185,8 @@ static void what_is_wrong_is_said_with_its_option(void **state)
 		{ "domain", "expected a domain", { { "domain", "example.com\r\nX: y" } } },
 		{ "domain", "expected a domain", { { "domain", "p@example.com" } } },
 		{ "domain", "expected a domain", { { "domain", "example.com;lr" } } },
+		{ "domain", "found \"sip:example.com\"", { { "domain", "sip:example.com" } } },
+		{ "domain", "found \"::1\"", { { "domain", "::1" } } },
 		{ "password_file", "one of them", { { "password", "x" }, { "password_file", "/x" } } },
 		{ "listen", "expected a port", { { "listen", "localhost:5064" } } },
 		{ "listen", "cert_file", { { "listen", "5064" }, { "transport", "tls" } } },
@@ -215,6 +217,30 @@ static void what_is_wrong_is_said_with_its_option(void **state)
 	}
 }
 
+static void the_domain_of_a_uri_is_compared(void **state)
+{
+	static const struct {
+		const char *uri, *domain;
+		bool is;
+	} rows[] = {
+		{ "sip:a@example.com", "example.com", true },
+		{ "sips:a@EXAMPLE.com:5061;lr", "example.COM", true },
+		{ "sip:a@example.com", "example.com:5070", true },
+		{ "sip:example.com", "example.com", true },
+		{ "sip:a@[::1]:5060", "[::1]", true },
+		{ "tel:+4420", "example.com", true },
+		{ "sip:a@example.com.evil", "example.com", false },
+		{ "sip:a@other.example.com", "example.com", false },
+		{ "sip:a@[::1]", "[::2]", false },
+		{ "sip:example.com@other", "example.com", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (sip_uri_is_at(rows[i].uri, rows[i].domain) != rows[i].is)
+			fail_msg("%s at %s", rows[i].uri, rows[i].domain);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +250,7 @@ int main(void)
 		cmocka_unit_test(who_we_are_comes_from_uri_unless_told),
 		cmocka_unit_test(where_to_listen_is_read),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_option),
+		cmocka_unit_test(the_domain_of_a_uri_is_compared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,7 @@ static void on_settled(void *arg)
 static void begin(const char *transport, const char *password, size_t in_flight)
 {
 	struct agent_settings as = { .uri = "sip:me@x.example",
+		.domain = "x",
 		.transport = transport,
 		.identity = { "me", password },
 		.wire = { on_send, NULL } };
@@ -382,6 +383,34 @@ static void a_realm_of_somebody_else_is_trouble_of_one_address(void **state)
 	accept(request);
 	assert_int_equal(forbidden, 0);
 	assert_int_equal(stats().established, 2);
+}
+
+/* Also where our server has let us in without a password: one address must not darken all. */
+static void a_realm_of_another_domain_is_trouble_of_one_address(void **state)
+{
+	static const char *const passwords[] = { "secret", NULL };
+
+	for (size_t i = 0; i < COUNT_OF(passwords); i++) {
+		accept(begin_with("TCP", passwords[i], SIP_DIALOG));
+		assert_said("document sip:a@x idle\n");
+		watch("sip:b@partner", SIP_DIALOG);
+		live(1, NULL);
+		answer(take_request(), 401, OF_PARTNER);
+		assert_said("access_denied sip:b@partner\n");
+		assert_null(next_request());
+		assert_int_equal(forbidden, 0);
+		end(state);
+	}
+}
+
+static void a_password_that_is_asked_for_first_by_an_address_of_ours_is_given(void **state)
+{
+	(void)state;
+	accept(begin_with("TCP", "secret", SIP_DIALOG));
+	watch("sip:b@X:5070", SIP_DIALOG);
+	live(1, NULL);
+	answer(take_request(), 401, OF_SERVER("n1"));
+	assert_true(has_header(take_request(), "Authorization"));
 }
 
 /* A proxy of ours may stand before it: then it may be ours as well, and is tried once. */
@@ -692,6 +721,8 @@ int main(void)
 		TEST(a_wrong_password_is_tried_once),
 		TEST(an_expired_nonce_is_no_wrong_password),
 		TEST(a_realm_of_somebody_else_is_trouble_of_one_address),
+		TEST(a_realm_of_another_domain_is_trouble_of_one_address),
+		TEST(a_password_that_is_asked_for_first_by_an_address_of_ours_is_given),
 		TEST(a_realm_behind_our_proxy_is_tried_once),
 		TEST(our_own_realm_may_refuse_us_later),
 		TEST(what_is_too_long_with_credentials_is_trouble_of_one_address),
