@@ -1,8 +1,7 @@
 /* sources.c: configured sources and their running connectors.
  * SPDX-License-Identifier: MIT */
-#include "daemon/sources.h"
+#include "daemon/sources_private.h"
 
-#include <bsd/sys/queue.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -13,39 +12,6 @@
 #include "daemon/base/logger.h"
 
 #define RETRY_MS 15000 /* after a start that failed, as after a lost connection */
-
-struct probe {
-	void (*hop)(void *arg, const char *hop, const char *sentence, bool ok);
-	void *arg;
-	bool running, all_ok;
-	struct loop_event *limit;
-};
-
-struct source {
-	TAILQ_ENTRY(source) link;
-	struct changelog_node change;
-	struct sources *all;
-	struct config_source config; /* owned, settings too */
-	const struct connector_type *type;
-	struct connector *connector;	/* NULL while it does not run */
-	struct agg_source *agg;		/* while it should run; also when it could not be started */
-	enum source_status idle_status; /* while it should not */
-	char *idle_why;			/* owned */
-	int64_t idle_since;
-	bool stopped;		  /* by command */
-	struct loop_event *retry; /* of a start that failed; NULL while none is due */
-	struct probe probe;
-};
-
-struct sources {
-	struct loop *loop;
-	struct directory *directory;
-	struct aggregator *aggregator;
-	struct changelog *changes;
-	TAILQ_HEAD(, source) list;
-	void (*line)(void *arg, const struct buf *json);
-	void *line_arg;
-};
 
 struct sources *sources_new(struct loop *loop, struct directory *directory)
 {
@@ -140,12 +106,12 @@ const struct aggregator_host sources_host = {
 
 /* --- status -------------------------------------------------------------------------------------- */
 
-static void changed(struct source *s)
+void source_changed(struct source *s)
 {
 	(void)changelog_append(s->all->changes, &s->change); /* without memory nobody is told of this one */
 }
 
-static void log_status(const struct source *s, enum source_status status, const char *why)
+void source_log_status(const struct source *s, enum source_status status, const char *why)
 {
 	static const bool asked_for[SOURCE_STATUS_COUNT] = { [SOURCE_STATUS_DISABLED] = true,
 		[SOURCE_STATUS_STOPPED] = true,
@@ -163,8 +129,8 @@ static void set_idle(struct source *s, enum source_status status, const char *wh
 	s->idle_why = why == NULL ? NULL : strdup(why);
 	s->idle_status = status;
 	s->idle_since = loop_now(s->all->loop).wall;
-	changed(s);
-	log_status(s, status, why);
+	source_changed(s);
+	source_log_status(s, status, why);
 }
 
 /* Which of two is worse for who looks at the whole: the vocabulary is in this order. */
@@ -241,219 +207,6 @@ void source_write(const struct source *s, struct buf *b)
 	}
 }
 
-/* --- lines for `record` -------------------------------------------------------------------------- */
-
-void sources_on_line(struct sources *all, void (*line)(void *arg, const struct buf *json), void *arg)
-{
-	all->line = line;
-	all->line_arg = arg;
-}
-
-void source_write_line(
-    const struct source *s, const char *key, const char *word, unsigned domains, const char *why, struct buf *b)
-{
-	jsonw_object(b, NULL);
-	jsonw_text(b, "source", s->config.name);
-	jsonw_text(b, "technology", vocab_name(&vocab_technology, s->config.technology));
-	jsonw_text(b, key, word);
-	jsonw_list(b, "domains");
-	for (int d = 0; d < DOMAIN_COUNT; d++)
-		if ((domains >> d & 1) != 0)
-			jsonw_text(b, NULL, vocab_name(&vocab_domain, d));
-	jsonw_list_end(b);
-	if (why != NULL)
-		jsonw_text(b, "why", why);
-	jsonw_time(b, "at", loop_now(s->all->loop).wall);
-	jsonw_object_end(b);
-}
-
-unsigned source_domains(const struct source *s)
-{
-	return (unsigned)s->config.domains;
-}
-
-static void put_line(struct source *s, const char *key, const char *word, unsigned domains, const char *why)
-{
-	struct buf b;
-
-	if (s->all->line == NULL)
-		return;
-	buf_init(&b, 4096);
-	source_write_line(s, key, word, domains, why, &b);
-	s->all->line(s->all->line_arg, &b);
-	buf_done(&b);
-}
-
-/* --- what connectors say ------------------------------------------------------------------------- */
-
-static bool same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-/* Whether it was said before: nobody needs to be told. */
-static bool is_known(const struct source *s, unsigned domains, enum source_status status, const char *why)
-{
-	struct aggregator_source_stats stats;
-
-	aggregator_source_stats(s->all->aggregator, s->agg, &stats);
-	for (int d = 0; d < DOMAIN_COUNT; d++)
-		if ((domains >> d & 1) != 0 &&
-		    (stats.since[d] == 0 || stats.status[d] != status || !same_text(stats.why[d], why)))
-			return false;
-	return true;
-}
-
-void source_status_changed(struct source *s, unsigned domains, enum source_status status, const char *why)
-{
-	const char *old_why;
-	enum source_status before = source_status(s, &old_why);
-
-	domains &= (unsigned)s->config.domains;
-	if (s->agg == NULL || is_known(s, domains, status, why))
-		return;
-	put_line(s, "source_status", vocab_name(&vocab_source_status, status), domains, why);
-	aggregator_source_status(s->all->aggregator, s->agg, domains, status, why, loop_now(s->all->loop));
-	changed(s);
-	if (before != status)
-		log_status(s, status, why);
-}
-
-void source_resumed(struct source *s, unsigned domains)
-{
-	put_line(s, "resync", "resumed", domains, NULL);
-	aggregator_source_resumed(s->all->aggregator, s->agg, domains, loop_now(s->all->loop));
-}
-
-void source_resync_begin(struct source *s, unsigned domains)
-{
-	put_line(s, "resync", "begin", domains, NULL);
-	aggregator_resync_begin(s->all->aggregator, s->agg, domains, loop_now(s->all->loop));
-}
-
-void source_resync_end(struct source *s, unsigned domains)
-{
-	put_line(s, "resync", "end", domains, NULL);
-	aggregator_resync_end(s->all->aggregator, s->agg, domains, loop_now(s->all->loop));
-}
-
-int source_raw_state(struct source *s, const char *address, const struct raw_facts *facts)
-{
-	int r = (s->config.domains >> facts->domain & 1) == 0 ?
-	    -ENOENT :
-	    aggregator_raw_state(s->all->aggregator, s->agg, address, facts, loop_now(s->all->loop));
-
-	if (r == -EINVAL) {
-		const char *wrong = raw_facts_check(facts);
-
-		log_warning("source", "state_refused", LOG_TEXT("source", s->config.name), LOG_TEXT("address", address),
-		    LOG_TEXT("why", wrong != NULL ? wrong : "the status is not one that a source can say"));
-	}
-	return r;
-}
-
-bool source_address_of(struct source *s, const char *user_id, enum domain domain, char *buf, size_t size)
-{
-	const struct user *user = directory_find(s->all->directory, user_id);
-
-	buf[0] = '\0';
-	return user != NULL && host_address(s, user->fields, domain, buf, size);
-}
-
-const char *source_name(const struct source *s)
-{
-	return s->config.name;
-}
-
-/* --- probes -------------------------------------------------------------------------------------- */
-
-static void probe_over(struct source *s)
-{
-	void (*hop)(void *arg, const char *hop, const char *sentence, bool ok) = s->probe.hop;
-
-	s->probe.running = false;
-	loop_event_free(s->probe.limit);
-	s->probe.limit = NULL;
-	if (hop != NULL)
-		hop(s->probe.arg, NULL, NULL, s->probe.all_ok);
-}
-
-void source_probe_hop(struct source *s, const char *hop, const char *sentence, bool more)
-{
-	if (!s->probe.running)
-		return;
-	s->probe.all_ok = s->probe.all_ok && sentence == NULL;
-	if (s->probe.hop != NULL)
-		s->probe.hop(s->probe.arg, hop, sentence, sentence == NULL);
-	if (!more)
-		probe_over(s);
-}
-
-static void on_probe_limit(void *arg, short what)
-{
-	(void)what;
-	source_probe_hop(arg, "time", "no answer within 10 seconds", false);
-}
-
-/* The first hop is the core's: whether there is anything that could be asked. */
-static bool probe_configuration(struct source *s)
-{
-	const struct option *missing = options_missing(s->config.spec->options, s->config.settings);
-	char why[512];
-
-	if (missing != NULL) {
-		snprintf(why, sizeof why, "%s is missing: give it under source %s in the configuration, then reload",
-		    missing->name, s->config.name);
-		source_probe_hop(s, "configuration", why, false);
-		return false;
-	}
-	if (s->connector == NULL) {
-		const char *status_why;
-		enum source_status status = source_status(s, &status_why);
-		size_t n = (size_t)snprintf(
-		    why, sizeof why, "the source does not run (%s): ", vocab_name(&vocab_source_status, (int)status));
-
-		if (status_why != NULL)
-			snprintf(why + n, sizeof why - n, "%s", status_why);
-		else if (s->stopped)
-			snprintf(why + n, sizeof why - n, "start it with: presencectl source %s start", s->config.name);
-		else
-			snprintf(why + n, sizeof why - n, "set enabled: true in the configuration, then reload");
-		source_probe_hop(s, "configuration", why, false);
-		return false;
-	}
-	source_probe_hop(s, "configuration", NULL, true);
-	return true;
-}
-
-int source_probe(struct source *s, void (*hop)(void *arg, const char *hop, const char *sentence, bool ok), void *arg)
-{
-	const char *why;
-	enum source_status status;
-
-	if (s->probe.running)
-		return -EBUSY;
-	s->probe = (struct probe){ .hop = hop, .arg = arg, .running = true, .all_ok = true };
-	s->probe.limit = loop_event_new(s->all->loop, "probe", -1, 0, on_probe_limit, s);
-	if (s->probe.limit != NULL)
-		loop_event_arm_in(s->probe.limit, PROBE_LIMIT_MS);
-	if (!probe_configuration(s))
-		return 0;
-	if (s->type->probe != NULL) {
-		s->type->probe(s->connector);
-		return 0;
-	}
-	status = source_status(s, &why);
-	source_probe_hop(s, "connection", status >= SOURCE_STATUS_UP ? NULL : why, false);
-	return 0;
-}
-
-void source_probe_forget(struct source *s, const void *arg)
-{
-	if (s->probe.running && s->probe.arg == arg)
-		s->probe.hop = NULL;
-}
-
 /* --- starting and stopping ----------------------------------------------------------------------- */
 
 static void run(struct source *s);
@@ -514,7 +267,7 @@ static void run(struct source *s)
 	}
 	leave(s); /* users who were watched in vain are offered again */
 	if (join(s)) {
-		changed(s);
+		source_changed(s);
 		return;
 	}
 	s->type->stop(s->connector);
@@ -564,7 +317,7 @@ static void source_free(struct source *s)
 {
 	halt(s);
 	if (s->probe.running)
-		probe_over(s);
+		source_probe_over(s);
 	changelog_forget(s->all->changes, &s->change);
 	TAILQ_REMOVE(&s->all->list, s, link);
 	config_source_done(&s->config);
