@@ -60,13 +60,14 @@ static bool load_authorities(SSL_CTX *context, const struct link_settings *s, ch
 	return false;
 }
 
-/* A key with a passphrase is refused: the terminal that OpenSSL would ask at is not ours, and it would wait. */
+/* What has a passphrase is refused: the terminal that OpenSSL would ask at is not ours, and it would wait. */
 static int no_passphrase(char *buf, int size, int writing, void *arg)
 {
 	(void)buf;
 	(void)size;
 	(void)writing;
-	*(bool *)arg = true;
+	if (arg != NULL)
+		*(bool *)arg = true;
 	return -1;
 }
 
@@ -78,7 +79,6 @@ static bool load_key(SSL_CTX *context, const char *option, const char *key, char
 
 	if (!can_read(option, key, err, size))
 		return false;
-	SSL_CTX_set_default_passwd_cb(context, no_passphrase);
 	SSL_CTX_set_default_passwd_cb_userdata(context, &locked);
 	r = SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM);
 	SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
@@ -100,6 +100,7 @@ static bool load_own(SSL_CTX *context, const struct link_settings *s, char *err,
 
 	if (s->cert_file == NULL)
 		return true;
+	SSL_CTX_set_default_passwd_cb(context, no_passphrase);
 	if (!can_read("cert_file", s->cert_file, err, size))
 		return false;
 	if (SSL_CTX_use_certificate_chain_file(context, s->cert_file) != 1) {

@@ -181,8 +181,8 @@ static bool is_foreign(
 {
 	if (!call->type->passed_on)
 		return false;
-	if (a->let_in[which])
-		return strcmp(asked->realm, a->challenges[which].realm) != 0;
+	if (a->let_in[which]) /* a server of ours may have been given another realm */
+		return call->elsewhere && strcmp(asked->realm, a->challenges[which].realm) != 0;
 	if (a->let_in[!which])
 		return strcmp(asked->realm, a->foreign) == 0;
 	return call->elsewhere;

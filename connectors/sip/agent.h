@@ -41,7 +41,7 @@ struct agent_call_type {
 	void (*answered)(struct agent_call *call, const sip_t *answer, int status);
 
 	/* The request may end at a server of somebody else, who is not shown what our password makes of a realm that
-	 * is not ours. Ours is that in which the server has let us in; until it has, that of an address of our domain. */
+	 * is not ours. Ours is that in which the server has let us in, and that of an address of our domain. */
 	bool passed_on;
 };
 

@@ -81,6 +81,16 @@ static void forgotten(struct usage *u)
 		usage_refresh(other);
 }
 
+/* A server with too much to do says for how long it wants to be left alone (RFC 3261 21.5.4). */
+static void leave_alone(struct subscriber *s, const sip_t *answer, int status)
+{
+	int64_t wait = status == 503 ? sip_message_retry_after(answer) : 0;
+
+	if (wait > 0)
+		s->owner.trouble(
+		    s->owner.arg, SUBSCRIBER_UNAVAILABLE, wait, "the server asks to be left alone for a while (503)");
+}
+
 static void refused(struct usage *u, const sip_t *answer, int status)
 {
 	const struct refusal *refusal = refusal_of_status(status);
@@ -95,9 +105,7 @@ static void refused(struct usage *u, const sip_t *answer, int status)
 		usage_say(u, refusal->status, with_phrase(s, refusal, answer, status, text, sizeof text));
 		usage_retry(u, refusal, sip_message_retry_after(answer));
 	}
-	if (status == 503 && answer != NULL && sip_message_retry_after(answer) > 0)
-		s->owner.trouble(s->owner.arg, SUBSCRIBER_UNAVAILABLE, sip_message_retry_after(answer),
-		    "the server asks to be left alone for a while (503)");
+	leave_alone(s, answer, status);
 }
 
 /* A refresh failed in a way that leaves the subscription: tried again until it runs out. */
@@ -170,6 +178,7 @@ static void answered(struct agent_call *call, const sip_t *answer, int status)
 		forgotten(u);
 	} else if (refreshing && !refusal_ends_subscription(status)) {
 		usage_refresh_failed(u);
+		leave_alone(s, answer, status);
 	} else {
 		refused(u, answer, status);
 	}

@@ -42,7 +42,8 @@ void logger_write(enum log_level level, const char *subsystem, const char *event
 #define log_info(...)	 log_at(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...)	 log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
-/* Nothing less telling than `level` is written. `subsystem` NULL: for all, whose own levels end; else for that one. 0, or -ENOSPC after 16 subsystems with a level of their own. */
+/* Nothing less telling than `level` is written. `subsystem` NULL: for all, whose own levels end; else for that one.
+ * 0, or -ENOSPC after 16 subsystems with a level of their own. */
 int logger_set_level(const char *subsystem, enum log_level level);
 
 /* error, warning, info, debug -> level, or -1. */

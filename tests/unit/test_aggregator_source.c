@@ -395,10 +395,13 @@ static void resumed_in_the_middle_of_a_resync_does_not_stop_it(void **state)
 
 	(void)state;
 	aggregator_resync_begin(w->a, w->sw.agg, TELEPHONY, w->now);
+	advance(w, 4 * MINUTE);
 	aggregator_source_resumed(w->a, w->sw.agg, TELEPHONY, w->now);
 	run(w);
 	assert_shows(w, "alice", STALE);
-	advance(w, 10 * MINUTE);
+	advance(w, MINUTE - SECOND);
+	assert_shows(w, "alice", STALE);
+	advance(w, 2 * SECOND); /* five minutes after the begin: nobody has bought time */
 	assert_shows(w, "alice", GONE);
 	world_free(w);
 }

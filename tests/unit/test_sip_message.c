@@ -85,6 +85,8 @@ static void torture_that_is_refused(void **state)
 		"SIP/2.0 200 OK\r\n" REST END,
 		NOTIFY REST "CSeq: 9 SUBSCRIBE\r\n" END, /* 3.3.? mismatch */
 		NOTIFY REST "CSeq: 9 notify\r\n" END,
+		"FOO sip:a@b SIP/2.0\r\n" REST
+		"CSeq: 1 BAR\r\n" END, /* unknown ones are all of one kind to the parser */
 		NOTIFY REST "CSeq: NOTIFY\r\n" END,
 		NOTIFY REST "CSeq: 36893488147419103232 NOTIFY\r\n" END, /* 3.1.2.4 */
 		NOTIFY REST "CSeq: -1 NOTIFY\r\n" END,

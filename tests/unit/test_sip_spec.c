@@ -108,6 +108,26 @@ static void an_address_that_is_too_long_is_none(void **state)
 	options_done(sip_spec.options, &s);
 }
 
+/* Half an address would be somebody else's. */
+static void an_address_that_its_scheme_makes_too_long_is_none(void **state)
+{
+	static const struct written rows[] = { { "uri", "sip:p@example.com" } };
+	char long_text[USER_MAX_FIELD_BYTES + 1], whole[USER_MAX_FIELD_BYTES + 1];
+	struct sip_settings s;
+
+	(void)state;
+	memset(long_text, 'a', sizeof long_text - 1);
+	memcpy(long_text + sizeof long_text - sizeof "@x.test", "@x.test", sizeof "@x.test");
+	begin(&s, rows, COUNT_OF(rows));
+	rich_of(&s, NULL, [USER_SIP_URI] = long_text);
+	rich_of(&s, NULL, [USER_SIP_URI] = long_text + 3);
+	memcpy(whole, "sip:", 4);
+	memcpy(whole + 4, long_text + 4, sizeof long_text - 4);
+	rich_of(&s, whole, [USER_SIP_URI] = long_text + 4);
+	rich_of(&s, whole, [USER_SIP_URI] = whole);
+	options_done(sip_spec.options, &s);
+}
+
 static void who_we_are_comes_from_uri_unless_told(void **state)
 {
 	static const struct {
@@ -247,6 +267,7 @@ int main(void)
 		cmocka_unit_test(a_person_is_watched_by_sip_uri),
 		cmocka_unit_test(a_line_is_watched_by_its_template),
 		cmocka_unit_test(an_address_that_is_too_long_is_none),
+		cmocka_unit_test(an_address_that_its_scheme_makes_too_long_is_none),
 		cmocka_unit_test(who_we_are_comes_from_uri_unless_told),
 		cmocka_unit_test(where_to_listen_is_read),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_option),
