@@ -151,7 +151,7 @@ static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writa
 
 /* --- A and AAAA ------------------------------------------------------------------------------------ */
 
-static void ask_addresses(struct link_query *q, const char *host, uint16_t port);
+static void ask_addresses(struct link_query *q, const char *host);
 
 static void finish(struct link_query *q)
 {
@@ -195,19 +195,17 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
 		ares_freeaddrinfo(info);
 	if (q->next_name < q->name_count) {
 		q->next_name++;
-		ask_addresses(q, q->names[q->next_name - 1].host, q->names[q->next_name - 1].port);
+		ask_addresses(q, q->names[q->next_name - 1].host);
 	} else {
 		finish(q);
 	}
 }
 
-static void ask_addresses(struct link_query *q, const char *host, uint16_t port)
+static void ask_addresses(struct link_query *q, const char *host)
 {
 	const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	char service[8];
 
-	snprintf(service, sizeof service, "%u", port);
-	ares_getaddrinfo(q->channel, host, service, &hints, on_addresses, q);
+	ares_getaddrinfo(q->channel, host, NULL, &hints, on_addresses, q); /* the port is ours */
 }
 
 /* --- SRV ------------------------------------------------------------------------------------------- */
@@ -258,7 +256,7 @@ static void take_names(struct link_query *q, const struct ares_srv_reply *reply)
 		if (strlen(reply->host) >= sizeof n->host || *reply->host == '\0' || strcmp(reply->host, ".") == 0)
 			continue; /* "." says: not here */
 		snprintf(n->host, sizeof n->host, "%s", reply->host);
-		n->port = reply->port;
+		n->port = reply->port != 0 ? reply->port : q->port;
 		n->priority = reply->priority;
 		n->weight = reply->weight;
 		if (q->name_count < MAX_NAMES)
@@ -281,9 +279,9 @@ static void on_srv(void *arg, int status, int timeouts, unsigned char *data, int
 	}
 	if (q->name_count > 0) {
 		q->next_name = 1;
-		ask_addresses(q, q->names[0].host, q->names[0].port);
+		ask_addresses(q, q->names[0].host);
 	} else {
-		ask_addresses(q, q->host, q->port);
+		ask_addresses(q, q->host);
 	}
 }
 
@@ -359,7 +357,7 @@ struct link_query *link_resolve(struct loop *loop, const struct option_list *res
 	if (service != NULL)
 		ares_query(q->channel, name, ns_c_in, ns_t_srv, on_srv, q);
 	else
-		ask_addresses(q, q->host, q->port);
+		ask_addresses(q, q->host);
 	set_timer(q);
 	return q;
 }

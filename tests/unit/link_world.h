@@ -12,6 +12,7 @@
 #include <event2/bufferevent_ssl.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -224,6 +225,7 @@ struct server {
 	uint16_t port;
 	struct loop_event *event;
 	int connections;
+	int goodbyes; /* ends of theirs, over TLS only those that were said */
 	SSL_CTX *tls; /* NULL: in the clear */
 	bool closes;  /* at once */
 	bool echoes;
@@ -250,12 +252,21 @@ static inline int bound_socket(int type, uint16_t *ret_port)
 
 static inline void peer_read(struct bufferevent *stream, void *arg);
 
+/* Without its goodbye the end of TLS is an error. */
+static inline void peer_changed(struct bufferevent *stream, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)stream;
+	s->goodbyes += (what & BEV_EVENT_EOF) != 0;
+}
+
 static inline void peer_begin_tls(struct server *s, struct bufferevent **peer)
 {
 	struct bufferevent *filter = bufferevent_openssl_filter_new(
 	    loop_base(w.loop), *peer, SSL_new(s->tls), BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
 
-	bufferevent_setcb(filter, peer_read, NULL, NULL, s);
+	bufferevent_setcb(filter, peer_read, NULL, peer_changed, s);
 	bufferevent_enable(filter, EV_READ | EV_WRITE);
 	s->start_line = NULL;
 	*peer = filter;
@@ -301,7 +312,7 @@ static inline void server_accept(void *arg, short what)
 	    bufferevent_openssl_socket_new(
 		loop_base(w.loop), fd, SSL_new(s->tls), BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE) :
 	    bufferevent_socket_new(loop_base(w.loop), fd, BEV_OPT_CLOSE_ON_FREE);
-	bufferevent_setcb(*peer, peer_read, NULL, NULL, s);
+	bufferevent_setcb(*peer, peer_read, NULL, peer_changed, s);
 	bufferevent_enable(*peer, EV_READ | EV_WRITE);
 	if (s->greeting != NULL)
 		bufferevent_write(*peer, s->greeting, strlen(s->greeting));
@@ -351,6 +362,43 @@ static inline void server_close(struct server *s)
 	loop_event_free(s->event);
 	close(s->fd);
 	buf_done(&s->received);
+}
+
+/* --- descriptors --------------------------------------------------------------------------------- */
+
+/* Ours with that port: getsockname() for that of its own end, getpeername() for that of the other one. */
+static inline int find_socket(int (*ask)(int fd, struct sockaddr *address, socklen_t *len), uint16_t port)
+{
+	for (int fd = 0; fd < 1024; fd++) {
+		struct sockaddr_in at = { 0 };
+		socklen_t len = sizeof at;
+
+		if (ask(fd, (struct sockaddr *)&at, &len) == 0 && at.sin_family == AF_INET &&
+		    ntohs(at.sin_port) == port)
+			return fd;
+	}
+	fail_msg("no socket with port %u", port);
+	return -1;
+}
+
+static inline int option_of(int fd, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+/* A peer that is dead is noticed within a minute, whether something is sent to it or not; and nothing small waits. */
+static inline void check_watched(int fd)
+{
+	assert_int_not_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	assert_in_range(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE) +
+		option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL) * option_of(fd, IPPROTO_TCP, TCP_KEEPCNT),
+	    1, 60);
+	assert_in_range(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 1, 60000);
+	assert_int_not_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)

@@ -175,6 +175,20 @@ static void say_bye_and_fail(void)
 	fail_once();
 }
 
+static void a_dead_peer_is_watched_for(void **state)
+{
+	char host[64];
+	uint16_t port;
+	bool v6;
+
+	(void)state;
+	connect_to(&a);
+	AWAIT(w.ups == 1);
+	assert_true(link_local(w.link, host, sizeof host, &port, &v6));
+	check_watched(find_socket(getsockname, port));
+	server_close(&a);
+}
+
 static void what_was_sent_before_goes_out(void **state)
 {
 	(void)state;
@@ -274,6 +288,26 @@ static void an_answer_is_enough(void **state)
 	w.on_quiet = send_hello;
 	AWAIT(w.quiets == 3);
 	assert_int_equal(w.downs, 0);
+	server_close(&a);
+}
+
+static void send_part(void)
+{
+	assert_int_equal(link_send(w.link, "x", 1), 0);
+}
+
+/* Whoever has begun a frame is there; that it ends has a limit of its own. */
+static void a_part_of_a_frame_is_an_answer(void **state)
+{
+	(void)state;
+	w.protocol.quiet_ms = 200;
+	w.protocol.answer_ms = 200;
+	connect_to(&a);
+	a.echoes = true;
+	w.on_quiet = send_part;
+	AWAIT(w.quiets == 3 || w.downs == 1);
+	assert_int_equal(w.downs, 0);
+	assert_int_equal(w.frames, 0);
 	server_close(&a);
 }
 
@@ -474,6 +508,7 @@ int main(void)
 		TEST(a_refusal_at_once_comes_from_the_loop),
 		TEST(a_server_that_only_closes_is_not_called_at_once),
 		TEST(after_a_good_connection_the_next_comes_at_once),
+		TEST(a_dead_peer_is_watched_for),
 		TEST(what_was_sent_before_goes_out),
 		TEST(after_fail_no_frame_comes),
 		TEST(a_frame_must_end),
@@ -482,6 +517,7 @@ int main(void)
 		TEST(a_frame_has_a_length),
 		TEST(silence_is_asked_about_and_then_the_end),
 		TEST(an_answer_is_enough),
+		TEST(a_part_of_a_frame_is_an_answer),
 		TEST(much_time_to_answer_does_not_put_off_the_next_question),
 		TEST(what_waits_to_be_sent_has_a_limit),
 		TEST(stop_is_silent_until_start),

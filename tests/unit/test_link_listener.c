@@ -33,6 +33,10 @@ static char folder[] = "/tmp/test-link-listener-XXXXXX";
 static char cert_file[64], key_file[64];
 static char loud[LOUD];
 static struct caller a, b; /* fd -1: nobody */
+static struct {
+	int before; /* standard error as it was; -1: nothing is kept */
+	FILE *file;
+} kept;
 
 /* --- the listener -------------------------------------------------------------------------------- */
 
@@ -89,8 +93,40 @@ static void close_guest(void)
 	link_guest_close(t.guest, "enough");
 }
 
+/* What is written to standard error from now on. */
+static void keep_errors(void)
+{
+	kept.file = tmpfile();
+	kept.before = dup(STDERR_FILENO);
+	assert_true(kept.file != NULL && kept.before >= 0);
+	assert_true(dup2(fileno(kept.file), STDERR_FILENO) >= 0);
+}
+
+/* The lines that were written with these words in them; the last one stays in `line`. */
+static int end_keeping(const char *words, char *line, size_t size)
+{
+	char text[1000];
+	int count = 0;
+
+	if (kept.before < 0)
+		return 0;
+	dup2(kept.before, STDERR_FILENO);
+	close(kept.before);
+	kept.before = -1;
+	rewind(kept.file);
+	while (next_line(kept.file, text, sizeof text) != NULL) {
+		if (strstr(text, words) == NULL)
+			continue;
+		count++;
+		snprintf(line, size, "%s", text);
+	}
+	fclose(kept.file);
+	return count;
+}
+
 static int begin(void **state)
 {
+	kept.before = -1;
 	if (world_begin(state) != 0)
 		return -1;
 	memset(&t, 0, sizeof t);
@@ -118,6 +154,7 @@ static void hang_up(struct caller *c)
 
 static int finish(void **state)
 {
+	end_keeping("", NULL, 0);
 	hang_up(&a);
 	hang_up(&b);
 	free_listener();
@@ -289,6 +326,41 @@ static void who_is_not_welcome_is_not_heard(void **state)
 	}
 }
 
+/* Anybody can fill the log by coming again and again. */
+static void strangers_are_told_of_once_in_a_while(void **state)
+{
+	char line[1000] = "";
+	int told;
+
+	(void)state;
+	t.refuses = true;
+	for (int udp = 0; udp < 2; udp++) {
+		t.asked = 0;
+		keep_errors();
+		logger_set_level("link", LOG_LEVEL_INFO);
+		begin_again(udp ? LINK_UDP : LINK_TCP);
+		for (int i = 1; i <= 3; i++) {
+			if (i > 1)
+				call(&a);
+			speak(&a, "one\n");
+			AWAIT(t.asked == i);
+		}
+		logger_set_level(NULL, LOG_LEVEL_ERROR);
+		told = end_keeping("turned_away", line, sizeof line);
+		assert_int_equal(told, 1);
+		assert_non_null(strstr(line, "127.0.0.1"));
+		assert_non_null(strstr(line, "its address is not allowed"));
+	}
+}
+
+static void a_dead_guest_is_watched_for(void **state)
+{
+	(void)state;
+	listen_and_call(LINK_TCP);
+	AWAIT_LOG("come|");
+	check_watched(find_socket(getpeername, port_of(&a)));
+}
+
 static void guests_have_a_number(void **state)
 {
 	(void)state;
@@ -385,6 +457,20 @@ static void who_speaks_is_not_silent(void **state)
 	check_log("come|x|x|x|x|");
 }
 
+/* The limit of the first frame is not one of silence after it. */
+static void without_a_limit_who_has_spoken_may_be_silent(void **state)
+{
+	(void)state;
+	t.protocol.first_ms = 300;
+	listen_and_call(LINK_TCP);
+	speak(&a, "one\n");
+	AWAIT_LOG("come|one|");
+	pass(400);
+	check_log("come|one|");
+	speak(&a, "two\n");
+	AWAIT_LOG("come|one|two|");
+}
+
 static void what_waits_to_be_sent_has_a_limit(void **state)
 {
 	(void)state;
@@ -399,18 +485,22 @@ static void what_waits_to_be_sent_has_a_limit(void **state)
 	AWAIT(hear(&a) && a.heard.len == 1000);
 }
 
-/* No descriptor is left: it is tried again after a second. */
+/* No descriptor is left: it is tried again after a second, and the loop sleeps until then. */
 static void without_descriptors_callers_wait(void **state)
 {
 	struct rlimit before, none = { .rlim_cur = 3 };
+	struct loop_stats began, ended;
 
 	(void)state;
 	listen_and_call(LINK_TCP);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none.rlim_max = before.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	loop_stats(w.loop, &began);
 	pass(100);
+	loop_stats(w.loop, &ended);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_in_range(ended.turns - began.turns, 1, 10);
 	assert_int_equal(t.asked, 0);
 	AWAIT_LOG("come|");
 }
@@ -621,6 +711,7 @@ static void every_address_is_listened_at(void **state)
 
 static void addresses_that_cannot_be_had_are_said(void **state)
 {
+	struct link_listener *first;
 	uint16_t port;
 	int fd = bound_socket(SOCK_STREAM, &port);
 
@@ -633,6 +724,11 @@ static void addresses_that_cannot_be_had_are_said(void **state)
 	t.settings.transport = LINK_UDP;
 	check_refused("127.0.0.1", port, -EADDRINUSE, "in use");
 	close(fd);
+	listen_at("127.0.0.1", LINK_UDP); /* two of ours would share a port and its datagrams, if they could */
+	first = t.l;
+	t.l = NULL;
+	check_refused("127.0.0.1", link_listener_port(first), -EADDRINUSE, "in use");
+	link_listener_free(first);
 	check_refused("localhost", 0, -EINVAL, "cannot listen at localhost port 0: not a numeric address");
 	check_refused("", 0, -EINVAL, "not a numeric address");
 	check_refused("192.0.2.1", 0, -EADDRNOTAVAIL, "192.0.2.1");
@@ -679,11 +775,13 @@ static int remove_certificate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(guests_come_and_speak_and_go), TEST(who_is_not_welcome_is_not_heard),
+		TEST(strangers_are_told_of_once_in_a_while), TEST(a_dead_guest_is_watched_for),
 		TEST(guests_have_a_number), TEST(what_is_kept_of_a_guest_is_its_own), TEST(limits_end_a_guest),
 		TEST(broken_framing_ends_one_guest), TEST(who_speaks_is_not_silent),
-		TEST(what_waits_to_be_sent_has_a_limit), TEST(without_descriptors_callers_wait),
-		TEST(it_may_end_inside_every_callback), TEST(much_that_was_sent_goes_out_before_the_end),
-		TEST(after_free_the_port_is_free), TEST(free_while_somebody_comes), TEST(a_certificate_is_shown),
+		TEST(without_a_limit_who_has_spoken_may_be_silent), TEST(what_waits_to_be_sent_has_a_limit),
+		TEST(without_descriptors_callers_wait), TEST(it_may_end_inside_every_callback),
+		TEST(much_that_was_sent_goes_out_before_the_end), TEST(after_free_the_port_is_free),
+		TEST(free_while_somebody_comes), TEST(a_certificate_is_shown),
 		TEST(who_does_not_secure_it_has_not_come), TEST(what_was_sent_by_tls_goes_out_before_the_end),
 		TEST(datagrams_are_answered_to_their_senders), TEST(every_address_is_listened_at),
 		TEST(addresses_that_cannot_be_had_are_said), TEST(without_a_certificate_there_is_no_tls) };

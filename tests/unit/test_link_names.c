@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/unit/link_world.h"
 
+#include "connectors/link_attempt.h"
+
 #define TYPE_A	 1
 #define TYPE_SRV 33
 
@@ -18,7 +20,7 @@ static struct {
 	int fd;
 	uint16_t port;
 	struct loop_event *event;
-	struct record records[16];
+	struct record records[32];
 	size_t count;
 	int srv_questions, questions;
 	bool silent;
@@ -150,6 +152,7 @@ static int begin(void **state)
 	dns.resolvers[0] = dns.place;
 	w.settings.resolvers = (struct option_list){ dns.resolvers, 1 };
 	w.protocol.service = "_sip";
+	w.protocol.port = 9; /* nobody listens there; without a port c-ares does not ask */
 	return r;
 }
 
@@ -202,6 +205,20 @@ static void a_name_without_srv_has_the_usual_port(void **state)
 	start_link();
 	check_peer("one.test", a.port);
 	assert_int_equal(dns.srv_questions, 1);
+	server_close(&a);
+}
+
+static void port_0_of_srv_is_the_usual_port(void **state)
+{
+	(void)state;
+	server_open(&a);
+	add_srv("_sip._tcp.one.test", 1, 1, "a.test", 0);
+	add_a("a.test", "127.0.0.1");
+	w.protocol.port = a.port;
+	add_place("one.test", 0);
+	start_link();
+	AWAIT(w.ups == 1);
+	assert_int_equal(w.downs, 0);
 	server_close(&a);
 }
 
@@ -397,7 +414,8 @@ static void free_while_it_resolves(void **state)
 
 /* --- probes -------------------------------------------------------------------------------------- */
 
-static struct buf hops; /* "tcp one.test ok\n" */
+static struct buf hops;	     /* "tcp one.test ok\n" */
+static struct buf sentences; /* of those that were bad */
 static int dones, hop_count;
 static bool reached;
 static void (*in_hop)(void), (*in_done)(void);
@@ -407,6 +425,8 @@ static void hop(void *arg, const char *name, const char *sentence)
 	(void)arg;
 	hop_count++;
 	buf_printf(&hops, "%s %s\n", name, sentence == NULL ? "ok" : "bad");
+	if (sentence != NULL)
+		buf_printf(&sentences, "%s\n", sentence);
 	tell(in_hop);
 }
 
@@ -425,6 +445,7 @@ static int begin_probe(void **state)
 	int r = begin(state);
 
 	buf_init(&hops, 10000);
+	buf_init(&sentences, 10000);
 	dones = hop_count = 0;
 	in_hop = in_done = NULL;
 	add_a("one.test", "127.0.0.1");
@@ -437,6 +458,7 @@ static int end_probe(void **state)
 {
 	server_close(&a);
 	buf_done(&hops);
+	buf_done(&sentences);
 	return end(state);
 }
 
@@ -487,6 +509,65 @@ static void a_probe_that_ends_in_the_middle_names_the_hop(void **state)
 	AWAIT(dones == 1);
 	assert_false(reached);
 	assert_string_equal(buf_text(&hops), "dns nowhere.test bad\ndns later.test bad\n");
+	assert_string_equal(buf_text(&sentences),
+	    "no name server has answered in time: look at resolvers, or at /etc/resolv.conf\n"
+	    "no time was left to look at this server: those before it do not answer\n");
+}
+
+/* Here it is a server that accepts and then says nothing: no name server is to blame. */
+static void a_server_that_does_not_answer_is_told_from_a_name_server(void **state)
+{
+	static const struct link_attempt_owner owner = { .hop = hop };
+	struct link_server servers[] = { { .host = "127.0.0.1", .port = a.port }, { .host = "later.test" } };
+	struct link_parts parts = { .loop = w.loop,
+		.protocol = &w.protocol,
+		.settings = &w.settings,
+		.context = SSL_CTX_new(TLS_client_method()),
+		.servers = servers,
+		.server_count = COUNT_OF(servers) };
+	struct link_attempt *attempt = link_attempt_new(&parts, 0, COUNT_OF(servers), &owner, NULL);
+	char expected[256];
+
+	(void)state;
+	assert_non_null(attempt);
+	w.settings.transport = LINK_TLS;
+	w.settings.tls_verify = false;
+	AWAIT(hop_count == 2 && a.connections == 1);
+	link_attempt_tell_pending(attempt);
+	link_attempt_cancel(attempt);
+	pass(1); /* what is freed at the end of a turn */
+	SSL_CTX_free(parts.context);
+	assert_string_equal(
+	    buf_text(&hops), "dns 127.0.0.1 ok\ntcp 127.0.0.1 ok\ntls 127.0.0.1 bad\ndns later.test bad\n");
+	snprintf(expected, sizeof expected,
+	    "127.0.0.1:%u (tls): no answer in time\n"
+	    "no time was left to look at this server: those before it do not answer\n",
+	    a.port);
+	assert_string_equal(buf_text(&sentences), expected);
+}
+
+/* A name may have more addresses than are kept. */
+static void the_first_of_many_addresses_are_tried(void **state)
+{
+	struct buf expected;
+
+	(void)state;
+	server_reserve(&b);
+	dns.count = 0;
+	for (int i = 0; i < LINK_TARGETS_MAX + 4; i++)
+		add_a("one.test", "127.0.0.1");
+	add_place("one.test", b.port);
+	make_link();
+	link_probe(w.link, &probe, NULL);
+	AWAIT(dones == 1);
+	assert_false(reached);
+	buf_init(&expected, 10000);
+	buf_puts(&expected, "dns one.test ok\n");
+	for (int i = 0; i < LINK_TARGETS_MAX; i++)
+		buf_puts(&expected, "tcp one.test bad\n");
+	assert_string_equal(buf_text(&hops), buf_text(&expected));
+	buf_done(&expected);
+	server_close(&b);
 }
 
 static void a_probe_does_not_touch_the_link(void **state)
@@ -582,6 +663,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		NAME_TEST(a_name_with_a_port_has_addresses),
 		NAME_TEST(a_name_without_srv_has_the_usual_port),
+		NAME_TEST(port_0_of_srv_is_the_usual_port),
 		NAME_TEST(without_a_service_no_srv_is_asked_for),
 		NAME_TEST(the_first_priority_comes_first),
 		NAME_TEST(the_next_priority_comes_when_the_first_refuses),
@@ -597,6 +679,8 @@ int main(void)
 		PROBE_TEST(a_probe_tells_each_hop),
 		PROBE_TEST(a_probe_that_reaches_nobody_says_so),
 		PROBE_TEST(a_probe_that_ends_in_the_middle_names_the_hop),
+		PROBE_TEST(a_server_that_does_not_answer_is_told_from_a_name_server),
+		PROBE_TEST(the_first_of_many_addresses_are_tried),
 		PROBE_TEST(a_probe_does_not_touch_the_link),
 		PROBE_TEST(a_new_probe_ends_the_old_one),
 		PROBE_TEST(free_inside_done),

@@ -15,7 +15,7 @@ static bool peer_is(const struct server *s)
 {
 	char peer[64];
 
-	snprintf(peer, sizeof peer, "127.0.0.1:%u (tcp)", s->port);
+	snprintf(peer, sizeof peer, "127.0.0.1:%u (%s)", s->port, w.settings.transport == LINK_TLS ? "tls" : "tcp");
 	return strcmp(link_peer(w.link), peer) == 0;
 }
 
@@ -197,6 +197,118 @@ static void free_inside_down_of_a_move(void **state)
 	server_close(&b);
 }
 
+/* The time at which it was to return belonged to what was lost. */
+static void after_a_loss_nothing_is_returned_to(void **state)
+{
+	(void)state;
+	server_reserve(&a);
+	server_open(&b);
+	w.settings.failback = 100;
+	w.on_up = be_good;
+	two_servers();
+	AWAIT(w.ups == 1);
+	server_close(&b);
+	AWAIT(w.downs == 2); /* lost, and then both refuse */
+	server_listen(&a);
+	pass(NOT_AT_ONCE);
+	assert_int_equal(a.connections, 0);
+	assert_int_equal(w.downs, 2);
+	server_close(&a);
+}
+
+/* --- a better server that accepts, but no more ---------------------------------------------------- */
+
+static SSL_CTX *tls; /* with a certificate that nobody looks at */
+
+static void make_tls(void)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *certificate = X509_new();
+
+	X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+	X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
+	X509_set_pubkey(certificate, key);
+	assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+	tls = SSL_CTX_new(TLS_server_method());
+	assert_non_null(tls);
+	assert_int_equal(SSL_CTX_use_certificate(tls, certificate), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(tls, key), 1);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+}
+
+static void two_servers_by_tls(void)
+{
+	make_tls();
+	server_open(&b);
+	b.tls = tls;
+	w.settings.transport = LINK_TLS;
+	w.settings.tls_verify = false;
+	w.settings.failback = 50;
+	w.on_up = be_good;
+	two_servers();
+	AWAIT(w.ups == 1);
+	assert_true(peer_is(&b));
+}
+
+static void close_both(void)
+{
+	server_close(&a);
+	server_close(&b);
+	SSL_CTX_free(tls);
+}
+
+static void a_return_that_fails_is_tried_again(void **state)
+{
+	(void)state;
+	server_open(&a);
+	a.closes = true;
+	two_servers_by_tls();
+	AWAIT(a.connections == 3); /* the first before b, then two returns */
+	assert_int_equal(w.ups, 1);
+	assert_int_equal(w.downs, 0);
+	a.closes = false;
+	a.tls = tls;
+	AWAIT(w.ups == 2);
+	assert_true(peer_is(&a));
+	assert_int_equal(w.downs, 1);
+	check_why(LINK_FAULT_MOVED, "preferred");
+	close_both();
+}
+
+/* It hangs in the handshake, for longer than anything is waited for here. */
+static void begin_to_return(void)
+{
+	w.protocol.connect_ms = 2 * PATIENCE_MS;
+	server_reserve(&a);
+	two_servers_by_tls();
+	server_listen(&a);
+	AWAIT(a.connections == 1);
+	assert_int_equal(a.goodbyes, 0);
+}
+
+static void free_while_it_returns(void **state)
+{
+	(void)state;
+	begin_to_return();
+	free_link();
+	AWAIT(a.goodbyes == 1);
+	close_both();
+}
+
+/* Nothing is left that could return: it connects anew. */
+static void a_loss_ends_the_return(void **state)
+{
+	(void)state;
+	begin_to_return();
+	server_hang_up(&b);
+	AWAIT(a.goodbyes == 1);
+	AWAIT(a.connections == 2);
+	assert_int_equal(w.downs, 1);
+	assert_int_equal(a.goodbyes, 1);
+	close_both();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +322,10 @@ int main(void)
 		TEST(a_link_may_be_stopped_while_it_moves),
 		TEST(a_link_may_be_started_anew_while_it_moves),
 		TEST(free_inside_down_of_a_move),
+		TEST(after_a_loss_nothing_is_returned_to),
+		TEST(a_return_that_fails_is_tried_again),
+		TEST(free_while_it_returns),
+		TEST(a_loss_ends_the_return),
 	};
 
 	return cmocka_run_group_tests_name("link_servers", tests, NULL, NULL);

@@ -9,15 +9,20 @@
 #include "connectors/secret.h"
 
 static char folder[] = "/tmp/test-secret-XXXXXX";
-static char path[64], err[300], found[SECRET_SIZE];
+static char path[64], credentials[64], credential[80], err[300], found[SECRET_SIZE];
 
-static void put_file(const char *text, size_t len)
+static void put(const char *name, const char *text, size_t len)
 {
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(name, "w");
 
 	assert_non_null(f);
 	assert_int_equal(fwrite(text, 1, len, f), len);
 	assert_int_equal(fclose(f), 0);
+}
+
+static void put_file(const char *text, size_t len)
+{
+	put(path, text, len);
 }
 
 static int read_file(void)
@@ -56,12 +61,18 @@ static void a_file_comes_before_the_text(void **state)
 static void a_credential_of_the_service_comes_before_the_path(void **state)
 {
 	(void)state;
-	put_file("credential\n", 11);
-	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
+	put_file("file\n", 5);
+	put(credential, "credential\n", 11);
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", credentials, 1), 0);
+	assert_int_equal(read_file(), 1);
+	assert_string_equal(found, "credential");
 	assert_int_equal(secret_read(NULL, "/etc/presenced/password", found, err, sizeof err), 1);
 	assert_string_equal(found, "credential");
 	assert_int_equal(secret_read(NULL, "password", found, err, sizeof err), 1);
 	assert_string_equal(found, "credential");
+	assert_int_equal(unlink(credential), 0);
+	assert_int_equal(read_file(), 1);
+	assert_string_equal(found, "file");
 	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
 }
 
@@ -88,11 +99,13 @@ static void what_cannot_be_had_is_said(void **state)
 	assert_int_equal(mkfifo(path, 0600), 0); /* nobody is waited for */
 	check_refused(read_file(), -EINVAL, "is not a regular file");
 	assert_int_equal(unlink(path), 0);
-	memset(text, 'x', sizeof text - 1);
-	text[sizeof text - 1] = '\0';
-	put_file(text, sizeof text - 1);
-	check_refused(read_file(), -EFBIG, "more than 510 bytes");
-	check_refused(secret_read(text, NULL, found, err, sizeof err), -EFBIG, "more than 510 bytes");
+	memset(text, 'x', sizeof text);
+	for (size_t len = SECRET_SIZE; len >= SECRET_SIZE - 1; len--) {
+		text[len] = '\0';
+		put_file(text, len);
+		check_refused(read_file(), -EFBIG, "more than 510 bytes");
+		check_refused(secret_read(text, NULL, found, err, sizeof err), -EFBIG, "more than 510 bytes");
+	}
 }
 
 static void the_longest_is_taken_whole(void **state)
@@ -107,6 +120,11 @@ static void the_longest_is_taken_whole(void **state)
 	put_file(text, sizeof text - 1);
 	assert_int_equal(read_file(), 1);
 	assert_string_equal(found, text);
+	text[sizeof text - 1] = '\n'; /* with the end of its line, where the rest is not read any more */
+	put_file(text, sizeof text);
+	text[sizeof text - 1] = '\0';
+	assert_int_equal(read_file(), 1);
+	assert_string_equal(found, text);
 }
 
 static int begin(void **state)
@@ -115,6 +133,10 @@ static int begin(void **state)
 	if (mkdtemp(folder) == NULL)
 		return -1;
 	snprintf(path, sizeof path, "%s/password", folder);
+	snprintf(credentials, sizeof credentials, "%s/credentials", folder);
+	snprintf(credential, sizeof credential, "%s/password", credentials);
+	if (mkdir(credentials, 0700) < 0)
+		return -1;
 	return unsetenv("CREDENTIALS_DIRECTORY");
 }
 
@@ -122,6 +144,8 @@ static int end(void **state)
 {
 	(void)state;
 	(void)unlink(path);
+	(void)unlink(credential);
+	(void)rmdir(credentials);
 	return rmdir(folder);
 }
 
