@@ -208,6 +208,15 @@ def test_type(kind, own, other):
 
 
 @pytest.mark.parametrize("kind", SOUND)
+def test_an_entity_may_be_named_and_is_no_file(kind):
+    plain = decode(kind, SOUND[kind])
+    for arguments in (["--entity", "sip:ann@example.test", kind, SOUND[kind]],
+                      [kind, "--entity", "sip:ann@example.test", SOUND[kind]],
+                      [kind, SOUND[kind], "--entity=sip:ann@example.test"]):
+        assert decode(*arguments) == plain, arguments
+
+
+@pytest.mark.parametrize("kind", SOUND)
 def test_a_missing_file_is_an_error_and_the_others_are_read(tmp_path, kind):
     status, verdicts = decode(kind, tmp_path / "missing.xml", SOUND[kind])
     assert status == 1
@@ -216,7 +225,7 @@ def test_a_missing_file_is_an_error_and_the_others_are_read(tmp_path, kind):
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["pidf"], ["dialog-info"], ["--type", PIDF_TYPE, "pidf"],
+    [], ["pidf"], ["dialog-info"], ["--type", PIDF_TYPE, "pidf"], ["pidf", "--entity", SOUND["pidf"]],
     ["xpidf", SOUND["pidf"]], ["PIDF", SOUND["pidf"]], ["", SOUND["pidf"]]])
 def test_wrong_usage(arguments):
     status, complaint = refused(*arguments)

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 """
 
+import concurrent.futures
 import json
 import socket
 import struct
@@ -107,6 +108,26 @@ def test_server_that_hangs_is_noticed_by_the_keep_alive(serve, start):
     console.call("sources.restart", name="cups")
 
     console.wait_overall("ann", "away", 5)
+
+
+def test_server_that_goes_on_talking_is_there_without_an_answer(serve, start):
+    """It notifies, and OPTIONS is lost on the way, or not allowed by what is in between."""
+    server = serve("tcp")
+    _, console = watching(start, server, "ann", keepalive="5s")
+    server.misbehave("swallow", method="OPTIONS")
+    count = server.counters["OPTIONS"]
+    server.wait(lambda: server.counters["OPTIONS"] > count, "the question", 10)
+    asked, said = time.monotonic(), 0
+
+    while time.monotonic() < asked + 11:  # an answer is waited for 10 seconds
+        said += 1
+        say(server, "ann", "busy" if said % 2 else "away", note=str(said))
+        console.wait(lambda: console.table["ann"]["rich"].get("note") == str(said), "what is said", 5)
+        until(lambda: time.monotonic() > asked + said, "the next second")
+
+    assert cups(console)["status"] == "up" and details(console)["connections"] == 1
+    assert set(statuses_seen(console, "ann")) <= {"ok"}
+    assert server.violations == []
 
 
 @pytest.mark.parametrize("transport", STREAM_AND_DATAGRAM)
@@ -298,6 +319,24 @@ def test_keep_alives_in_datagrams_are_neither_answered_nor_bad(serve, start):
     console.wait_overall("ann", "away")
     server.wait(lambda: all(sent.status == 200 for sent in server.notifies), "an answer behind that of a keep-alive", 5)
     assert details(console)["bad_messages"] == 0 and details(console)["connections"] == 1
+    assert server.violations == []
+
+
+def test_keep_alive_in_a_datagram_is_short(serve, start):
+    """Line ends or NULs, 8 bytes at most; what is longer is a message that cannot be read."""
+    server = serve("udp")
+    _, console = watching(start, server, "ann")
+
+    for data in (b"\r\n\r\n\r\n\r\n", b"\0" * 8, b"\r\n\0\0"):
+        server.inject(data)
+    say(server, "ann", "away")
+    console.wait_overall("ann", "away")
+    assert details(console)["bad_messages"] == 0
+
+    server.inject(b"\r\n\r\n\r\n\r\n\r")
+    say(server, "ann", "busy")
+    console.wait_overall("ann", "busy")
+    assert details(console)["bad_messages"] == 1
     assert server.violations == []
 
 
@@ -536,6 +575,42 @@ def test_doctor_wrong_password(serve, start):
 
     assert status == 1 and "password_file" in " ".join(failing(hops).values()), hops
     assert len(server.requests) == count, "doctor does not use up attempts"
+
+
+@pytest.mark.parametrize("proxy", [False, True])
+@pytest.mark.parametrize("methods, hop", [(("OPTIONS", "SUBSCRIBE"), "authentication"),
+                                          (("SUBSCRIBE",), "subscription")])
+def test_doctor_password_that_has_become_wrong(serve, start, methods, hop, proxy):
+    """It finds it before the next refresh does."""
+    server = serve("udp")
+    server.require_digest({"watcher": "secret"}, proxy=proxy, methods=methods)
+    daemon, _ = watching(start, server, "ann", password="secret")
+    server.require_digest({"watcher": "other"}, proxy=proxy, methods=methods, tolerate=True)
+
+    status, hops = doctor(daemon)
+
+    assert status == 1 and set(failing(hops)) == {hop}, hops
+    assert "refuses the password of watcher" in hops[hop] and "password_file" in hops[hop], hops
+    assert list(hops).index("OPTIONS") < list(hops).index(hop)
+    assert server.violations == []
+
+
+def test_doctor_ends_when_the_source_is_stopped_meanwhile(serve, start):
+    server = serve("udp")
+    daemon, console = watching(start, server, "ann")
+    server.misbehave("swallow", method="OPTIONS")
+    count = server.counters["OPTIONS"]
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        told = pool.submit(doctor, daemon)
+        server.wait(lambda: server.counters["OPTIONS"] > count, "the question of doctor")
+        stopped = time.monotonic()
+        console.call("sources.stop", name="cups")
+        status, hops = told.result(DEADLINE)
+
+    assert status == 1 and failing(hops) == {"connection": "the source was stopped meanwhile"}, hops
+    assert time.monotonic() - stopped < 5, "it has 10 seconds for all"
+    assert server.violations == []
 
 
 def test_doctor_server_that_refuses_us(serve, start):

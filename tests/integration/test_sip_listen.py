@@ -83,7 +83,7 @@ def call(transport, port, by="127.0.0.1", secure=True):
 
 
 def ask(end, transport):
-    """An OPTIONS of ours, and what is answered."""
+    """An OPTIONS of ours, and what is answered; nothing comes before or behind it."""
     mark = os.urandom(4).hex().encode()
     end.sendall(OPTIONS % (transport.upper().encode(), mark, mark))
     answer = b""
@@ -92,6 +92,7 @@ def ask(end, transport):
         assert data, f"closed after {answer!r}"
         answer += data
     assert mark in answer
+    assert answer.startswith(b"SIP/2.0 ") and answer.endswith(b"\r\n\r\n") and answer.count(b"\r\n\r\n") == 1, answer
     return int(answer.split()[1])
 
 
@@ -197,8 +198,32 @@ def test_pings_are_answered(listening, transport):
         assert ask(other, transport) == 200
         one.sendall(b"\r\n")
         assert one.recv(100) == b"\r\n"
-        other.sendall(b"\r\n\r\n")
-        assert other.recv(100) == b"\r\n"
+        other.sendall(b"\r\n")
+        assert ask(other, transport) == 200  # half a ping is forgotten with the next message
+    still_there(server, console)
+
+
+@pytest.mark.parametrize("transport", STREAMS)
+def test_half_a_ping_on_our_own_connection_is_kept_apart(listening, transport):
+    """From those on connections that the server has made."""
+    server, port, _, console = listening(transport, "ann")
+    ours = next(link for link in server._net.live_links() if link.incoming)
+
+    def send_half():
+        ours.send(b"\r\n")
+
+    ours.framer.pongs = 1  # is due when both halves have come
+    before = details(console)["frames_in"]
+    server._loop.call(send_half)
+    until(lambda: details(console)["frames_in"] == before + 1, "a half has come")
+    with call(transport, port) as guest:
+        guest.sendall(b"\r\n")
+        assert ask(guest, transport) == 200
+        guest.sendall(b"\r\n\r\n")
+        assert guest.recv(100) == b"\r\n"
+        assert server.counters["pong"] == 0
+        server._loop.call(send_half)
+        server.wait(lambda: server.counters["pong"] == 1, "the answer to both halves", 5)
     still_there(server, console)
 
 
