@@ -65,7 +65,10 @@ def option_tables(source):
 
 
 def number(text):
-    return 86400000 if text == "DAY" else int(text)
+    product = 1
+    for factor in re.sub(r"INT64_C\((\d+)\)", r"\1", text).split(" * "):
+        product *= {"HOUR": 3600000, "DAY": 86400000}.get(factor) or int(factor)
+    return product
 
 
 def macro_rows(text, opening):
@@ -111,7 +114,8 @@ def bounds(kind, low, high):
         return f"From {low}/s to {high}/s."
     if kind == "OPTION_INT":
         return f"From {low} to {high}."
-    return f"From {low // 1000}s to {f'{high // 86400000}d' if high >= 86400000 else f'{high // 60000}m'}."
+    low = f"{low // 3600000}h" if low >= 3600000 else f"{low // 1000}s"
+    return f"From {low} to {f'{high // 86400000}d' if high >= 86400000 else f'{high // 60000}m'}."
 
 
 def commands():
