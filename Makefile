@@ -12,7 +12,7 @@ VERSION  := 0.1.0
 PREFIX   ?= /usr
 SYSCONFDIR ?= /etc
 
-PACKAGES := libevent libevent_openssl openssl libcares expat sofia-sip-ua jansson yaml-0.1 libsystemd libbsd
+PACKAGES := libevent sqlite3 libevent_openssl openssl libcares expat sofia-sip-ua jansson yaml-0.1 libsystemd libbsd
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lcsv
 CLI_LIBS   := $(shell pkg-config --libs jansson yaml-0.1 libbsd expat 2>/dev/null) -lcsv
@@ -33,7 +33,7 @@ PURE_SRC   := $(MODEL_SRC) daemon/changelog.c daemon/directory.c $(wildcard daem
               daemon/config.c daemon/config_yaml.c daemon/users_csv.c connectors/option.c connectors/specs.c \
               connectors/xml.c connectors/link_settings.c connectors/sip/pidf_words.c \
               $(wildcard connectors/*/*_spec.c connectors/*/*_document.c)
-DAEMON_SRC := $(filter-out $(PURE_SRC) daemon/presenced.c,$(wildcard daemon/*.c daemon/console/*.c)) \
+DAEMON_SRC := $(filter-out $(PURE_SRC) daemon/presenced.c,$(wildcard daemon/*.c daemon/console/*.c daemon/store/*.c)) \
               $(filter-out $(PURE_SRC),$(wildcard connectors/*.c connectors/*/*.c))
 CLI_SRC    := $(wildcard cli/*.c)
 TEST_SRC   := $(wildcard tests/unit/test_*.c)
@@ -109,7 +109,7 @@ clean:
 
 DEPS := pkg-config gcc clang clang-format clang-tidy cppcheck mandoc libclang-rt-14-dev \
         libevent-dev libssl-dev libc-ares-dev libexpat1-dev libsofia-sip-ua-dev libjansson-dev libyaml-dev \
-        libsystemd-dev libbsd-dev libcsv-dev libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-jsonschema socat redis-server \
+        libsystemd-dev libsqlite3-dev sqlite3 libbsd-dev libcsv-dev libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-jsonschema socat redis-server \
         openssl netbase kamailio kamailio-presence-modules kamailio-tls-modules
 
 deps:

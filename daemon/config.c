@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/config_yaml.h"
+#include "daemon/origins.h"
 
 /* --- what may stand in it ------------------------------------------------------------------------ */
 
@@ -360,6 +361,9 @@ static void check_name(
 		    r, node, path, "name: found \"%.80s\", expected at most 64 bytes without blanks, @ and ;", s->name);
 	if (vocab_find(&vocab_technology, s->name) >= 0)
 		config_error(r, node, path, "name: \"%s\" is the name of a technology, expected another", s->name);
+	if (strcmp(s->name, ORIGIN_BY_HAND) == 0 || strcmp(s->name, ORIGIN_FILE) == 0 || strchr(s->name, '/') != NULL)
+		config_error(r, node, path,
+		    "name: found \"%s\", expected neither hand nor file, where users come from, and no slash", s->name);
 	for (const struct config_source *o = c->sources; o < s; o++)
 		if (o->name != NULL && strcmp(o->name, s->name) == 0)
 			config_error(r, node, path, "name: two sources are called \"%s\"", s->name);
