@@ -81,7 +81,7 @@ static const char *cell(const struct table *t, size_t row, size_t column)
 
 static void print_row(const struct table *t, size_t row, const size_t *widths)
 {
-	size_t left = terminal_width(), bytes;
+	size_t left = terminal_width(), bytes, blanks;
 
 	for (size_t i = 0; i < t->column_count; i++) {
 		const char *text = cell(t, row, i);
@@ -90,9 +90,11 @@ static void print_row(const struct table *t, size_t row, const size_t *widths)
 
 		printf("%s%.*s%s", row == 0 ? "" : table_colour(text), (int)bytes, text,
 		    row == 0 || *table_colour(text) == '\0' ? "" : table_plain());
-		if (!last)
-			printf("%*s", (int)(widths[i] - used + 2), "");
-		left = left > widths[i] + 2 ? left - widths[i] - 2 : 0;
+		left -= used;
+		blanks = last ? 0 : widths[i] - used + 2;
+		blanks = blanks < left ? blanks : left;
+		printf("%*s", (int)blanks, "");
+		left -= blanks;
 	}
 	putchar('\n');
 }
