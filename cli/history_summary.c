@@ -22,13 +22,14 @@ _Static_assert((int)LINE_COUNT <= (int)SUMMARY_WORDS && (int)AVAILABILITY_COUNT 
 
 static const char *reason_name(int reason)
 {
-	static const char *const names[] = {
-#define X(symbol, name, help) [SUMMARY_REASON_##symbol] = name,
+	static const struct vocab_word own[] = {
+#define X(symbol, name, help) { name, help },
 		SUMMARY_REASON_MAP(X)
 #undef X
 	};
 
-	return reason <= SUMMARY_REASON_FIRST ? vocab_name(&vocab_state_status, reason) : names[reason];
+	return reason <= SUMMARY_REASON_FIRST ? vocab_name(&vocab_state_status, reason) :
+						own[reason - SUMMARY_REASON_FIRST - 1].name;
 }
 
 /* Count up to `until` what is open, or `reason` instead of it. A clock that was set back counts nothing twice. */

@@ -186,7 +186,7 @@ bool user_assign(json_t *params, const char *text, char *why, size_t size)
 	int column = -1;
 
 	snprintf(key, sizeof key, "%.*s", equal == NULL ? 0 : (int)(equal - text), text);
-	if (!split_key(key, &column, &source) || column == USER_ID) {
+	if (equal == NULL || !split_key(key, &column, &source) || column == USER_ID) {
 		snprintf(why, size, "\"%.60s\": expected COLUMN=VALUE or COLUMN@SOURCE=VALUE, where a column is %s",
 		    text, vocab_list(&vocab_user_column, known, sizeof known));
 		return false;
