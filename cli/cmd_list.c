@@ -145,6 +145,7 @@ int cmd_list(const struct ctl *ctl, int argc, char **argv)
 		return EXIT_UNREACHABLE;
 	table_init(&t, COLUMNS, titles);
 	result = list(ctl, c, &f, &t);
+	table_hide_empty(&t); /* most have no note */
 	if (result == EXIT_FINE && !ctl->json)
 		table_print(&t);
 	table_done(&t);
@@ -163,6 +164,7 @@ static void print_presences(const struct ctl *ctl, const json_t *presences)
 		else
 			add_row(&t, json_array_get(presences, i), "");
 	}
+	table_hide_empty(&t);
 	if (!ctl->json && json_array_size(presences) > 0)
 		table_print(&t);
 	table_done(&t);

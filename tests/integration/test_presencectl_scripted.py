@@ -7,12 +7,15 @@ SPDX-License-Identifier: MIT
 
 import calendar
 import csv
+import fcntl
 import io
 import json
 import os
 import pty
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -171,6 +174,27 @@ def test_notes_stand_beside_the_presence(script):
         lines = [line for line in fine(script.ctl(*arguments)).splitlines() if "busy" in line]
         assert 'note "back at three" (reception)' in lines[0] and lines[0].rstrip().endswith("(reception)")
         assert all("note" not in line for line in lines[1:])
+
+
+def test_there_is_no_column_for_notes_that_nobody_wrote(script):
+    script.answers["presence.get"] = {"presences": [ALICE, BOB], "unknown": []}
+    assert fine(script.ctl("get", "alice", "bob")).splitlines()[0].split()[-1] == "NOTE"
+    script.answers["presence.get"] = {"presences": [BOB], "unknown": []}
+    assert fine(script.ctl("get", "bob")).splitlines()[0].split()[-1] == "TELEPHONY"
+
+
+def test_a_table_is_as_wide_as_the_terminal_at_most(script):
+    script.answers["presence.get"] = {"presences": [ALICE, BOB], "unknown": []}
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 50, 0, 0))
+
+    subprocess.run([BUILD / "presencectl", "-s", script.path, "get", "alice", "bob"], stdout=slave, timeout=DEADLINE,
+                   check=True, env=os.environ | {"NO_COLOR": "1"})
+    os.close(slave)
+    lines = os.read(master, 65536).decode().splitlines()
+    os.close(master)
+
+    assert len(lines) == 3 and max(map(len, lines)) == 50, lines
 
 
 # ---- history ---------------------------------------------------------------------------------------------------------
