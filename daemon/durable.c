@@ -58,6 +58,38 @@ enum store_status durable_status(const struct durable *d)
 	return d->loaded && !d->dirty && !d->writing ? STORE_STATUS_OK : STORE_STATUS_RETURNING;
 }
 
+/* --- freeing ------------------------------------------------------------------------------------- */
+
+static void op_free_now(struct durable_op *op)
+{
+	if (op->free != NULL)
+		op->free(op);
+	free(op);
+}
+
+/* A hundred thousand pieces are not freed at once. */
+static void op_free(struct durable_op *op)
+{
+	if (op->release == NULL)
+		op_free_now(op);
+	else
+		TAILQ_INSERT_TAIL(&op->durable->dying, op, place);
+}
+
+/* True: there is more. */
+static bool bury_some(struct durable *d)
+{
+	struct durable_op *op = TAILQ_FIRST(&d->dying);
+
+	if (op == NULL)
+		return false;
+	if (!op->release(op, SLICE_RELEASED)) {
+		TAILQ_REMOVE(&d->dying, op, place);
+		op_free_now(op);
+	}
+	return !TAILQ_EMPTY(&d->dying);
+}
+
 /* --- start and end ------------------------------------------------------------------------------- */
 
 static int make_parts(struct durable *d)
@@ -94,6 +126,7 @@ int durable_start(struct durable **ret, const struct durable_config *config)
 	d->config.folder = strdup(config->folder);
 	TAILQ_INIT(&d->queue);
 	TAILQ_INIT(&d->beside);
+	TAILQ_INIT(&d->dying);
 	SLIST_INIT(&d->held);
 	r = d->config.folder == NULL ? -ENOMEM : make_parts(d);
 	if (r == 0)
@@ -151,6 +184,8 @@ void durable_free(struct durable *d)
 		sync_free(h->sync);
 		free(h);
 	}
+	while (bury_some(d))
+		;
 	origins_free(d->origins);
 	notes_free(d->notes);
 	inbox_free(d->inbox);
@@ -160,13 +195,6 @@ void durable_free(struct durable *d)
 }
 
 /* --- operations ---------------------------------------------------------------------------------- */
-
-static void op_free(struct durable_op *op)
-{
-	if (op->free != NULL)
-		op->free(op);
-	free(op);
-}
 
 static struct durable_ops *list_of(const struct durable_op *op)
 {
@@ -310,6 +338,7 @@ bool durable_run(struct durable *d, struct instant now)
 		if (op->submitted || (d->loaded && !d->writing && !d->dirty) || !d->open)
 			(void)step_op(op, now);
 	}
+	more = bury_some(d) || more;
 	if (!d->writing)
 		durable_expire_notes(d, now.wall);
 	if (d->dirty && d->open && d->loaded && !d->writing && d->jobs == 0)

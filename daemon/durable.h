@@ -116,6 +116,9 @@ struct durable_op *durable_import(
 struct durable_op *durable_set_secret(
     struct durable *d, const char *source, const char *secret, struct durable_done done);
 
+/* Free a sync that is not taken in, in slices. NULL is fine. */
+void durable_drop_sync(struct durable *d, struct sync *sync);
+
 /* --- users.csv ----------------------------------------------------------------------------------- */
 
 struct sync *durable_new_file_sync(struct durable *d);

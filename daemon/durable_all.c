@@ -40,13 +40,19 @@ static void free_item(struct item *i)
 		free(i->texts[t]);
 }
 
-static void free_all_op(struct durable_op *op)
+static bool release_all_op(struct durable_op *op, size_t budget)
 {
 	struct all_op *a = all_op(op);
 
-	for (size_t i = a->taken; i < a->count; i++)
-		free_item(&a->items[i]);
-	free(a->items);
+	for (; a->taken < a->count && budget > 0; a->taken++, budget--)
+		free_item(&a->items[a->taken]);
+	return a->taken < a->count;
+}
+
+static void free_all_op(struct durable_op *op)
+{
+	(void)release_all_op(op, SIZE_MAX);
+	free(all_op(op)->items);
 }
 
 /* A place for one more; NULL without memory. Texts are copied. */
@@ -210,6 +216,7 @@ void durable_load(struct durable *d)
 	l->all.op.step = step_load;
 	l->all.op.run = run_load;
 	l->all.op.apply = apply_load;
+	l->all.op.release = release_all_op;
 	l->all.op.free = free_all_op;
 	(void)durable_enqueue(&l->all.op);
 }
@@ -334,6 +341,7 @@ void durable_write_all(struct durable *d)
 	a->op.step = step_write;
 	a->op.run = run_write;
 	a->op.apply = apply_write;
+	a->op.release = release_all_op;
 	a->op.free = free_all_op;
 	(void)durable_enqueue(&a->op);
 }

@@ -7,10 +7,11 @@
 
 #include "daemon/durable.h"
 
-#define SLICE_ENTRIES 500   /* looked at in one turn: below 5 ms */
-#define JOBS_MAX      1000  /* that nobody waits for; more, and everything is written anew when they are done */
-#define NOTE_LOOK_MS  60000 /* between two looks at when notes end */
-#define ANSWER_MS     10000 /* for the disk; then the operation has failed, as far as anybody can tell */
+#define SLICE_ENTRIES  500   /* looked at in one turn: below 5 ms */
+#define SLICE_RELEASED 4000  /* pieces freed in one turn */
+#define JOBS_MAX       1000  /* that nobody waits for; more, and everything is written anew when they are done */
+#define NOTE_LOOK_MS   60000 /* between two looks at when notes end */
+#define ANSWER_MS      10000 /* for the disk; then the operation has failed, as far as anybody can tell */
 
 #define SOURCE_NAME_MAX 128	  /* more than the configuration allows */
 #define RENAME_PREFIX	"rename/" /* in the memory of the daemon: what a key of users.csv is called now */
@@ -28,7 +29,9 @@ struct durable_op {
 	int (*run)(struct durable_op *op, const struct store_files *files);
 	/* On the loop, when that is on disk: change the memory. STEP_AGAIN: step() goes on. */
 	enum step (*apply)(struct durable_op *op, int result);
-	void (*free)(struct durable_op *op); /* what it owns */
+	/* What it owns is freed: much of it in slices before (true: there is more); then the rest. NULL: nothing. */
+	bool (*release)(struct durable_op *op, size_t budget);
+	void (*free)(struct durable_op *op);
 	struct durable_done done;
 	struct durable_result result;
 	struct sync_counts counts;
@@ -57,6 +60,7 @@ struct durable {
 	struct recall *recall;
 	struct durable_ops queue;  /* one after another; the first is at work */
 	struct durable_ops beside; /* all at work, while the file is not written anew */
+	struct durable_ops dying;  /* over, and being released */
 	size_t jobs;		   /* at work, that nobody waits for */
 	bool open, loaded;	   /* the file; what was in it */
 	bool told;		   /* that it does not work, in the log */

@@ -44,14 +44,22 @@ static struct sync_op *sync_op(struct durable_op *op)
 
 /* --- rows ---------------------------------------------------------------------------------------- */
 
+/* A slice of freeing them; true: there is more. */
+static bool rows_release(struct rows *rows, size_t budget)
+{
+	for (; rows != NULL && rows->count > 0 && budget > 0; budget--) {
+		rows->count--;
+		free(rows->list[rows->count].key);
+		user_fields_unref(rows->list[rows->count].fields);
+	}
+	return rows != NULL && rows->count > 0;
+}
+
 static void rows_free(struct rows *rows)
 {
 	if (rows == NULL)
 		return;
-	for (size_t i = 0; i < rows->count; i++) {
-		free(rows->list[i].key);
-		user_fields_unref(rows->list[i].fields);
-	}
+	(void)rows_release(rows, SIZE_MAX);
 	free(rows->list);
 	free(rows);
 }
@@ -85,6 +93,8 @@ static void keep_row(void *arg, struct origin *origin, const char *key, struct u
 	rows->count++;
 }
 
+static void bury(struct durable *d, struct sync *sync, struct rows *rows);
+
 /* --- one that nobody's answer depends on --------------------------------------------------------- */
 
 static int run_loose(struct store_job *job, const struct store_files *files)
@@ -99,7 +109,7 @@ static void on_loose_done(struct store_job *job, int result, const char *why)
 	(void)why;
 	rows->durable->jobs--;
 	rows->durable->dirty = rows->durable->dirty || result < 0;
-	rows_free(rows);
+	bury(rows->durable, NULL, rows);
 }
 
 static void hand_over(struct durable *d, struct rows *rows)
@@ -112,7 +122,7 @@ static void hand_over(struct durable *d, struct rows *rows)
 		return;
 	}
 	d->dirty = d->dirty || rows->failed || rows->count > 0;
-	rows_free(rows);
+	bury(d, NULL, rows);
 }
 
 /* --- the operation ------------------------------------------------------------------------------- */
@@ -246,6 +256,36 @@ static void free_sync_op(struct durable_op *op)
 	free(s->source);
 }
 
+static bool release_sync_op(struct durable_op *op, size_t budget)
+{
+	struct sync_op *s = sync_op(op);
+
+	return (s->sync != NULL && sync_release(s->sync, budget)) || rows_release(s->rows, budget);
+}
+
+/* Free them in slices: as an operation that is over already. */
+static void bury(struct durable *d, struct sync *sync, struct rows *rows)
+{
+	struct sync_op *s = durable_op_new(d, sizeof *s, (struct durable_done){ 0 });
+
+	if (s == NULL) {
+		sync_free(sync);
+		rows_free(rows);
+		return;
+	}
+	s->op.release = release_sync_op;
+	s->op.free = free_sync_op;
+	s->sync = sync;
+	s->rows = rows;
+	TAILQ_INSERT_TAIL(&d->dying, &s->op, place);
+}
+
+void durable_drop_sync(struct durable *d, struct sync *sync)
+{
+	if (sync != NULL)
+		bury(d, sync, NULL);
+}
+
 static struct sync_op *sync_op_new(struct durable *d, struct sync *sync, int kind, struct durable_done done)
 {
 	struct sync_op *s = durable_op_new(d, sizeof *s, done);
@@ -257,6 +297,7 @@ static struct sync_op *sync_op_new(struct durable *d, struct sync *sync, int kin
 	s->op.step = step_sync;
 	s->op.run = run_sync;
 	s->op.apply = apply_sync;
+	s->op.release = release_sync_op;
 	s->op.free = free_sync_op;
 	s->sync = sync;
 	s->kind = kind;
@@ -372,7 +413,7 @@ struct durable_op *durable_take_source(
 	struct held_sync *old = held(d, source);
 
 	if (old != NULL) {
-		sync_free(old->sync);
+		durable_drop_sync(d, old->sync);
 		let_go(d, old);
 	}
 	return take_source(d, source, sync, complete, false, done);

@@ -63,8 +63,10 @@ void origins_free(struct origins *o)
 	if (o == NULL)
 		return;
 	while ((origin = SLIST_FIRST(&o->list)) != NULL) {
+		size_t bucket = 0;
+
 		SLIST_REMOVE_HEAD(&o->list, place);
-		while ((link = hashtab_next(&origin->entries, NULL)) != NULL) {
+		while ((link = hashtab_first(&origin->entries, &bucket)) != NULL) {
 			hashtab_remove(&origin->entries, link);
 			entry_free(hash_entry(link, struct entry, link));
 		}

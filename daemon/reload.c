@@ -60,7 +60,7 @@ void reload_free(struct daemon *d)
 		return;
 	d->reload = NULL;
 	users_file_free(r->users);
-	sync_free(r->sync);
+	durable_drop_sync(d->durable, r->sync);
 	if (r->op != NULL)
 		durable_forget(r->op);
 	config_free(r->config);

@@ -67,7 +67,8 @@ int source_set_secret(struct source *s, const char *secret, void (*done)(void *a
 
 void source_directory_drop(struct source *s)
 {
-	sync_free(s->staging);
+	if (s->staging != NULL)
+		durable_drop_sync(s->all->durable, s->staging);
 	s->staging = NULL;
 	if (s->taking != NULL)
 		durable_forget(s->taking);

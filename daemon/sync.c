@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,26 +90,40 @@ struct sync *sync_new(struct origins *o, struct directory *d, struct origin *ori
 		(void)option_list_add(&s->columns, s->rules.match->items[i], strlen(s->rules.match->items[i]));
 	hashtab_init(&s->by_key, key_of);
 	hashtab_init(&s->by_user, user_of);
+	hashtab_reserve(&s->by_key, origin_count(origin)); /* about as many as the last time */
 	buf_init(&s->text, TEXT_BYTES);
 	return s;
 }
 
+static void free_first_block(struct sync *s)
+{
+	struct block *b = s->first;
+
+	s->first = b->next;
+	for (size_t i = 0; i < b->used; i++) {
+		user_fields_unref(b->items[i].fields);
+		free(b->items[i].key);
+	}
+	free(b);
+}
+
+bool sync_release(struct sync *s, size_t budget)
+{
+	for (; s->first != NULL && budget > 0; budget -= budget < BLOCK_ITEMS ? budget : BLOCK_ITEMS)
+		free_first_block(s);
+	for (; s->first == NULL && s->missing_count > 0 && budget > 0; budget--)
+		free(s->missing[--s->missing_count]);
+	if (s->first == NULL && s->missing_count == 0)
+		return sync_match_release(s->match, budget);
+	return true;
+}
+
 void sync_free(struct sync *s)
 {
-	struct block *b;
-
 	if (s == NULL)
 		return;
-	while ((b = s->first) != NULL) {
-		s->first = b->next;
-		for (size_t i = 0; i < b->used; i++) {
-			user_fields_unref(b->items[i].fields);
-			free(b->items[i].key);
-		}
-		free(b);
-	}
-	for (size_t i = 0; i < s->missing_count; i++)
-		free(s->missing[i]);
+	while (sync_release(s, SIZE_MAX))
+		;
 	free(s->missing);
 	hashtab_done(&s->by_key);
 	hashtab_done(&s->by_user);
@@ -167,6 +182,11 @@ int sync_add(struct sync *s, const char *key, struct user_fields *fields)
 size_t sync_count(const struct sync *s)
 {
 	return s->count;
+}
+
+size_t sync_expected(const struct sync *s)
+{
+	return origin_count(s->origin);
 }
 
 /* --- walking ------------------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ static void drop(struct connection *c)
 {
 	if (c->import == NULL)
 		return;
-	sync_free(c->import);
+	durable_drop_sync(c->daemon->durable, c->import);
 	c->import = NULL;
 	console_import_over(c->console);
 }
