@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRIES_MAX 16 /* of one user that are merged: by hand, the file, and some sources */
+#define ENTRIES_MAX USER_MAX_MERGED /* by hand, the file, and some sources */
 
 struct entry {
 	struct hash_link link; /* in its origin */
@@ -103,9 +103,9 @@ struct origin *origins_get(struct origins *o, const char *name, int rank)
 			return NULL;
 		memcpy(origin->name, name, len + 1);
 		hashtab_init(&origin->entries, key_of);
+		origin->rank = rank;
 		SLIST_INSERT_HEAD(&o->list, origin, place);
 	}
-	origin->rank = rank;
 	return origin;
 }
 
@@ -212,7 +212,12 @@ static int add_entry(struct origins *o, struct origin *origin, const char *key, 
 	}
 	join_user(e, user);
 	r = merge(o, user);
-	return r < 0 ? r : r == 1 ? ORIGINS_CHANGED : ORIGINS_UNCHANGED;
+	if (r < 0) {
+		leave_user(e);
+		drop_entry(e);
+		return r;
+	}
+	return r == 1 ? ORIGINS_CHANGED : ORIGINS_UNCHANGED;
 }
 
 /* The same entry, of the same user, says something else. The table finds it by its fields: they are of the same id. */
@@ -345,6 +350,38 @@ int origins_rename(struct origins *o, struct user *user, const char *to)
 	(void)directory_rename(o->directory, user, user_fields_ref(r.merged));
 	renamed_done(&r);
 	return 0;
+}
+
+/* --- ranks --------------------------------------------------------------------------------------- */
+
+bool origin_set_rank(struct origin *origin, int rank)
+{
+	bool another = origin->rank != rank;
+
+	origin->rank = rank;
+	return another && origin->entries.count > 0;
+}
+
+static bool is_in_order(const struct user *user)
+{
+	for (const struct entry *e = user->entries; e != NULL && e->next != NULL; e = e->next)
+		if (e->origin->rank > e->next->origin->rank)
+			return false;
+	return true;
+}
+
+void origins_reorder(struct origins *o, struct user *user)
+{
+	struct entry *e = user->entries, *next;
+
+	if (is_in_order(user))
+		return;
+	user->entries = NULL;
+	for (; e != NULL; e = next) {
+		next = e->next;
+		join_user(e, user);
+	}
+	(void)merge(o, user); /* without memory: as it was */
 }
 
 /* --- asking -------------------------------------------------------------------------------------- */

@@ -46,8 +46,10 @@ struct sync {
 	bool removes, force;
 	uint32_t mark;
 	struct block *first, *last;
-	size_t count;	    /* items */
-	size_t named, open; /* of them: that are entries of the origin; that nobody was found for yet */
+	size_t count;	  /* items */
+	size_t named;	  /* of them, entries of the origin */
+	size_t open;	  /* without a verdict yet */
+	size_t unmatched; /* of these, whose id nobody has */
 	struct hashtab by_key, by_user;
 	struct block *at_block; /* where the step is */
 	size_t at_item;
@@ -224,7 +226,12 @@ void sync_ready(struct sync *s, bool removes, bool force)
 	s->force = force;
 	s->phase = SYNC_CHECKING;
 	s->step = STEP_NAMED;
-	s->named = 0;
+	s->named = s->open = s->unmatched = 0;
+	hashtab_done(&s->by_user);
+	while (s->missing_count > 0)
+		free(s->missing[--s->missing_count]);
+	sync_match_free(s->match);
+	s->match = NULL;
 	s->mark = origins_new_mark(s->origins);
 	s->counts = (struct sync_counts){ .before = origin_count(s->origin) };
 	buf_clear(&s->text);
@@ -318,6 +325,7 @@ static void look_at(struct sync *s, struct item *i)
 	const struct entry *e = origin_entry(s->origin, item_key(i));
 	const char *known;
 
+	i->verdict = ITEM_OPEN;
 	if (e != NULL) {
 		look_at_known(s, i, e);
 		return;
@@ -325,11 +333,9 @@ static void look_at(struct sync *s, struct item *i)
 	known = s->rules.known == NULL ? NULL : s->rules.known(s->rules.arg, origin_name(s->origin), item_key(i));
 	if (known != NULL && !is_bound(s, i, known))
 		return;
-	if (known != NULL || s->columns.count == 0 ||
-	    directory_find(s->directory, user_field(i->fields, USER_ID)) != NULL)
-		settle_new(s, i);
-	else
-		s->open++;
+	s->open++;
+	if (s->columns.count > 0 && directory_find(s->directory, user_field(i->fields, USER_ID)) == NULL)
+		s->unmatched++;
 }
 
 static bool step_named(struct sync *s, size_t budget)
@@ -407,7 +413,7 @@ static bool step_index(struct sync *s, size_t budget)
 {
 	struct user *user = NULL;
 
-	if (s->open == 0)
+	if (s->unmatched == 0)
 		return true;
 	if (s->match == NULL)
 		s->match = sync_match_new(&s->columns);
@@ -429,13 +435,16 @@ static bool is_taken(const struct sync *s, const struct user *user)
 	return false;
 }
 
-/* Give it to the user that its columns find, or make it a new one. */
+/* Give it to the user with its id, or whom its columns find; else it is a new one. */
 static void resolve(struct sync *s, struct item *i)
 {
-	const char *column = NULL, *other = NULL;
-	const char *id = s->match == NULL ? NULL : sync_match_find(s->match, i->fields, &column, &other);
-	const struct user *user = id == NULL ? NULL : directory_find(s->directory, id);
+	const char *id = user_field(i->fields, USER_ID), *column = "id", *other = NULL;
+	const struct user *user = directory_find(s->directory, id);
 
+	if (user == NULL && s->match != NULL) {
+		id = sync_match_find(s->match, i->fields, &column, &other);
+		user = id == NULL ? NULL : directory_find(s->directory, id);
+	}
 	if (id != NULL && other != NULL) {
 		say(s, "%.128s: both \"%.128s\" and \"%.128s\" match by %.20s; nothing was changed", item_key(i), id,
 		    other, column);
