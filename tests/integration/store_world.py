@@ -92,12 +92,17 @@ def origins(console, user):
 
 
 def everything(console):
-    """All that the directory knows, origins as well, and the notes."""
+    """{id: (user with origins, note)}: all that the directory knows, and the notes."""
     ids = sorted(all_users(console))
-    notes = {}
-    for n in range(0, len(ids), 1000):
-        notes |= {one["user"]: one["note"] for one in console.call("presence.get", users=ids[n:n + 1000])["presences"]}
-    return {one: (user_of(console, one), notes[one]) for one in ids}
+    found = {}
+    for n in range(0, len(ids), 200):
+        some = ids[n:n + 200]
+        asked = [console.request("users.get", user=one) for one in some]
+        users = [console.answer(request)["user"] for request in asked]
+        presences = console.call("presence.get", users=some)["presences"]
+        found |= {one: (user, presence.get("note", "not known")) for one, user, presence in zip(some, users, presences)}
+    assert list(found) == ids
+    return found
 
 
 def note_of(console, user):
