@@ -140,7 +140,7 @@ def test_replace_that_removes_more_than_20_percent_and_more_than_5_must_be_force
     assert forecast == numbers(unchanged=after, removed=lost) and everything(console) == known
     if refused:
         error = console.error_of("users.import", users=crew(after), replace=True)
-        assert (error.code, error.data) == (-32006, {"removed": lost, "of": before})
+        assert (error.code, {key: int(value) for key, value in error.data.items()}) == (-32006, {"removed": lost, "of": before})
         assert everything(console) == known
         ENDS[1](daemon)
         console = daemon.console()

@@ -283,6 +283,7 @@ def test_presencectl_adds_up_what_the_model_adds_up(start):
         assert [row for row in shown if row != answer["before"]] == answer["rows"]
         summary = last["summary"]
         assert (summary.pop("from"), summary.pop("to")) == (timestamp(begin), timestamp(end))
-        expected = history_model.fold(answer["rows"], answer["before"], begin, end)
+        all_of_it = [row for row in rows if history_model.ms(row["at"]) >= begin]  # also the one behind the end
+        expected = history_model.fold(all_of_it, answer["before"], begin, end)
         for column, words in expected.items():
             assert {word: ms for word, ms in summary[column].items() if ms} == {word: ms for word, ms in words.items() if ms}

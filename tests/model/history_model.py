@@ -145,14 +145,10 @@ UNOBSERVED = {"overall": None, "line": None, "availability": None}
 
 
 def words_of(row):
-    """The word of each column that a change says was observed; None: not observed.
-
-    Overall is made of what is ok. While a half is stale it may rest on what nobody observes.
-    """
+    """The word of each column that a change says was observed; None: not observed."""
     rich, telephony = row["rich"], row["telephony"]
-    statuses = {rich["status"], telephony["status"]}
     return {
-        "overall": row["overall"] if "ok" in statuses and "stale" not in statuses else None,
+        "overall": row["overall"] if "ok" in (rich["status"], telephony["status"]) else None,
         "line": telephony.get("line") if telephony["status"] == "ok" else None,
         "availability": rich.get("availability") if rich["status"] == "ok" else None,
     }
@@ -176,7 +172,10 @@ def spans(rows, before, end):
 
 
 def fold(rows, before, start, end):
-    """Milliseconds between `start` and `end` that each word was observed, and that none was."""
+    """Milliseconds between `start` and `end` that each word was observed, and that none was.
+
+    The row behind `end` belongs to `rows` if there is one: it may say that what was open had ended before.
+    """
     total = {column: {} for column in UNOBSERVED}
     for begin, stop, words in spans(rows, before, end):
         length = min(stop, end) - max(begin, start)

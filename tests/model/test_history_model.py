@@ -228,6 +228,12 @@ def test_rows_outside_do_not_count():
     assert seconds(fold(rows, None, at(15), at(92)))["overall"] == {"available": 5, "busy": 70, "away": 2}
 
 
+@pytest.mark.parametrize("behind, observed", [(started(2, 120, 60), 50), (started(2, 120, None), 0), (change(2, 120, gap=True), 0),
+                                              (stopped(2, 120), 90), (change(2, 120, "busy"), 90)], ids=str)
+def test_the_row_behind_the_end_may_cut_it_off(behind, observed):
+    assert seconds(fold([change(1, 10), behind], None, at(0), at(100)))["overall"].get("available", 0) == observed
+
+
 def test_a_clock_that_goes_back_takes_no_time_away():
     rows = [change(1, 50), change(2, 40, "busy"), change(3, 60)]
     assert seconds(fold(rows, None, at(0), at(100)))["overall"] == {"available": 40, "busy": 20}
