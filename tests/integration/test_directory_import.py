@@ -247,7 +247,7 @@ def test_what_presencectl_exports_can_be_imported_and_is_the_same(start, form):
 def test_presencectl_changes_users(start):
     daemon, console = start_office(start, {"id": "alice", "name": "Of File"})
     for arguments in (["set", "alice", "name=By Hand", "groups=a;b", "line@switch=7"], ["set", "alice", "name="],
-                      ["set", "bob", "name=Bob"], ["rename", "bob", "robert"], ["set", "carol"], ["remove", "carol"]):
+                      ["set", "bob", "name=Bob"], ["rename", "bob", "robert"], ["set", "carol", "line=7"], ["remove", "carol"]):
         status, out, err = ctl(daemon, "users", *arguments)
         assert status == 0, (arguments, out, err)
     assert fields(user_of(console, "alice")) == {"name": "Of File", "groups": ["a", "b"], "addresses": {"line@switch": "7"}}
