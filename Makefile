@@ -12,7 +12,7 @@ VERSION  := 0.1.0
 PREFIX   ?= /usr
 SYSCONFDIR ?= /etc
 
-PACKAGES := libevent libevent_openssl openssl libcares expat sofia-sip-ua jansson yaml-0.1 libsystemd libbsd
+PACKAGES := libevent sqlite3 libevent_openssl openssl libcares expat sofia-sip-ua jansson yaml-0.1 libsystemd libbsd
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lcsv
 CLI_LIBS   := $(shell pkg-config --libs jansson yaml-0.1 libbsd expat 2>/dev/null) -lcsv
@@ -27,15 +27,16 @@ CPPFLAGS += -I. -D_GNU_SOURCE -DPRESENCED_VERSION='"$(VERSION)"' -DPRESENCED_SYS
 CFLAGS   += -std=gnu17 -g $(OPT) $(if $(SANITIZE),,$(HARDEN)) $(WARNINGS) $(WERROR) $(SANITIZE_FLAGS) $(PKG_CFLAGS)
 LDFLAGS  += $(SANITIZE_FLAGS) $(if $(SANITIZE),,-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 
-# The pure parts are what presencectl may use; everything else is the daemon's.
+# The pure parts are what presencectl may use, and its own that unit tests try; everything else is the daemon's.
 MODEL_SRC  := $(wildcard daemon/base/*.c daemon/model/*.c)
 PURE_SRC   := $(MODEL_SRC) daemon/changelog.c daemon/directory.c $(wildcard daemon/aggregator*.c) \
               daemon/config.c daemon/config_yaml.c daemon/users_csv.c connectors/option.c connectors/specs.c \
               connectors/xml.c connectors/link_settings.c connectors/sip/pidf_words.c \
+              cli/when.c cli/history_summary.c cli/users_text.c \
               $(wildcard connectors/*/*_spec.c connectors/*/*_document.c)
-DAEMON_SRC := $(filter-out $(PURE_SRC) daemon/presenced.c,$(wildcard daemon/*.c daemon/console/*.c)) \
+DAEMON_SRC := $(filter-out $(PURE_SRC) daemon/presenced.c,$(wildcard daemon/*.c daemon/console/*.c daemon/store/*.c)) \
               $(filter-out $(PURE_SRC),$(wildcard connectors/*.c connectors/*/*.c))
-CLI_SRC    := $(wildcard cli/*.c)
+CLI_SRC    := $(filter-out $(PURE_SRC),$(wildcard cli/*.c))
 TEST_SRC   := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC  := $(wildcard tests/bench/*.c)
@@ -109,7 +110,7 @@ clean:
 
 DEPS := pkg-config gcc clang clang-format clang-tidy cppcheck mandoc libclang-rt-14-dev \
         libevent-dev libssl-dev libc-ares-dev libexpat1-dev libsofia-sip-ua-dev libjansson-dev libyaml-dev \
-        libsystemd-dev libbsd-dev libcsv-dev libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-jsonschema socat redis-server \
+        libsystemd-dev libsqlite3-dev sqlite3 libbsd-dev libcsv-dev libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-jsonschema socat redis-server \
         openssl netbase kamailio kamailio-presence-modules kamailio-tls-modules
 
 deps:

@@ -14,7 +14,7 @@
 #include "daemon/base/unix_socket.h"
 
 #define ANSWER_MAX_BYTES (8 * 1024 * 1024) /* several lines of 1 MiB may have come in one read */
-#define ANSWER_WAIT_MS	 30000		   /* a probe takes 10 s, a get at most 10 s */
+#define ANSWER_WAIT_MS	 30000 /* a probe takes 10 s, a get at most 10 s; client_wait() for what takes longer */
 
 struct client {
 	int fd;
@@ -22,6 +22,7 @@ struct client {
 	size_t taken; /* bytes of `in` that were handed out */
 	json_t *kept; /* notifications that came while an answer was awaited */
 	json_int_t last_id;
+	int64_t wait; /* ms for an answer */
 };
 
 struct client *client_open(const char *path)
@@ -41,7 +42,13 @@ struct client *client_open(const char *path)
 	}
 	buf_init(&c->in, ANSWER_MAX_BYTES);
 	c->kept = json_array();
+	c->wait = ANSWER_WAIT_MS;
 	return c;
+}
+
+void client_wait(struct client *c, int64_t ms)
+{
+	c->wait = ms;
 }
 
 void client_close(struct client *c)
@@ -138,7 +145,7 @@ static int send_request(struct client *c, const char *method, json_t *params)
 /* Wait for the answer to the last request; the whole response. */
 static json_t *await(struct client *c)
 {
-	int64_t deadline = instant_now().mono + ANSWER_WAIT_MS;
+	int64_t deadline = instant_now().mono + c->wait;
 	json_t *value;
 	int ended;
 

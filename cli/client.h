@@ -12,6 +12,9 @@ struct client;
 struct client *client_open(const char *socket);
 void client_close(struct client *c); /* NULL is fine */
 
+/* From now on wait so long for an answer, instead of half a minute. */
+void client_wait(struct client *c, int64_t ms);
+
 /* Call a method; takes `params` (NULL: none). The result, owned by the caller; NULL: the error was printed.
  * Notifications that come meanwhile are kept for client_next(). */
 json_t *client_call(struct client *c, const char *method, json_t *params);

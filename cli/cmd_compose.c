@@ -238,7 +238,7 @@ static int keep_mailbox(void *arg, struct user_fields *fields)
 	struct mailbox *m = *user_field(fields, USER_VOICEMAIL) == '\0' ? NULL : calloc(1, sizeof *m);
 
 	if (m == NULL) {
-		free(fields);
+		user_fields_unref(fields);
 		return 0;
 	}
 	m->fields = fields;
@@ -265,7 +265,7 @@ static void composer_done(struct composer *c)
 		struct mailbox *m = hash_entry(link, struct mailbox, link);
 
 		hashtab_remove(&c->mailboxes, link);
-		free(m->fields);
+		user_fields_unref(m->fields);
 		free(m);
 	}
 	hashtab_done(&c->mailboxes);

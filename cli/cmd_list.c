@@ -55,21 +55,25 @@ static bool passes(const struct filter *f, const json_t *presence)
 	    strcmp(text_of(telephony, "source"), f->source) == 0;
 }
 
-static const char *const titles[] = { "USER", "NAME", "OVERALL", "RICH", "TELEPHONY" };
+static const char *const titles[] = { "USER", "NAME", "OVERALL", "RICH", "TELEPHONY", "NOTE" };
+#define COLUMNS (sizeof titles / sizeof *titles)
 
 static void add_row(struct table *t, const json_t *presence, const char *name)
 {
-	struct buf rich, telephony;
+	struct buf rich, telephony, note;
 
 	buf_init(&rich, 4096);
 	buf_init(&telephony, 4096);
+	buf_init(&note, 4096);
 	describe_rich(json_object_get(presence, "rich"), &rich);
 	describe_telephony(json_object_get(presence, "telephony"), &telephony);
+	describe_note(json_object_get(presence, "note"), false, &note);
 	table_row(t,
-	    (const char *const[]){
-		text_of(presence, "user"), name, text_of(presence, "overall"), buf_text(&rich), buf_text(&telephony) });
+	    (const char *const[]){ text_of(presence, "user"), name, text_of(presence, "overall"), buf_text(&rich),
+		buf_text(&telephony), buf_text(&note) });
 	buf_done(&rich);
 	buf_done(&telephony);
+	buf_done(&note);
 }
 
 /* The presences of one page of users.list, filtered. */
@@ -139,8 +143,9 @@ int cmd_list(const struct ctl *ctl, int argc, char **argv)
 	c = client_open(ctl->socket);
 	if (c == NULL)
 		return EXIT_UNREACHABLE;
-	table_init(&t, 5, titles);
+	table_init(&t, COLUMNS, titles);
 	result = list(ctl, c, &f, &t);
+	table_hide_empty(&t); /* most have no note */
 	if (result == EXIT_FINE && !ctl->json)
 		table_print(&t);
 	table_done(&t);
@@ -152,13 +157,14 @@ static void print_presences(const struct ctl *ctl, const json_t *presences)
 {
 	struct table t;
 
-	table_init(&t, 5, titles);
+	table_init(&t, COLUMNS, titles);
 	for (size_t i = 0; i < json_array_size(presences); i++) {
 		if (ctl->json)
 			print_json(json_array_get(presences, i));
 		else
 			add_row(&t, json_array_get(presences, i), "");
 	}
+	table_hide_empty(&t);
 	if (!ctl->json && json_array_size(presences) > 0)
 		table_print(&t);
 	table_done(&t);

@@ -102,7 +102,7 @@ static void on_removed(void *arg, struct user *user)
 	aggregator_user_removed(r->aggregator, user, r->now);
 }
 
-static const struct directory_observer observer = { on_added, on_changed, on_removed };
+static const struct directory_observer observer = { on_added, on_changed, on_removed, NULL };
 
 /* --- output -------------------------------------------------------------------------------------- */
 

@@ -7,28 +7,6 @@
 #include "cli/table.h"
 #include "connectors/spec.h"
 
-/* One call whose answer is printed by `print`, or as JSON. */
-static int ask(const struct ctl *ctl, const char *method, json_t *params, void (*print)(const json_t *result))
-{
-	struct client *c = client_open(ctl->socket);
-	json_t *result;
-	int status;
-
-	if (c == NULL) {
-		json_decref(params);
-		return EXIT_UNREACHABLE;
-	}
-	result = client_call(c, method, params);
-	status = result == NULL ? EXIT_NO : EXIT_FINE;
-	if (result != NULL && ctl->json)
-		print_json(result);
-	else if (result != NULL && print != NULL)
-		print(result);
-	json_decref(result);
-	client_close(c);
-	return status;
-}
-
 static void print_status(const json_t *result)
 {
 	printf("source %s: %s\n", text_of(result, "name"), text_of(result, "status"));
@@ -109,14 +87,20 @@ static void print_warnings(const json_t *result)
 
 	for (size_t i = 0; i < json_array_size(warnings); i++)
 		printf("warning: %s\n", json_string_value(json_array_get(warnings, i)));
+	if (json_object_get(result, "users") != NULL) {
+		fputs("users: ", stdout);
+		print_counts(json_object_get(result, "users"));
+	}
 	puts("The configuration was read again.");
 }
 
 int cmd_reload(const struct ctl *ctl, int argc, char **argv)
 {
+	bool force = take_flag(&argc, argv, "--force");
+
 	if (argc > 1)
 		return usage_error(command_find(argv[0]), "reload takes no arguments.");
-	return ask(ctl, "config.reload", NULL, print_warnings);
+	return ask(ctl, "config.reload", force ? json_pack("{s:b}", "force", 1) : NULL, print_warnings);
 }
 
 int cmd_log(const struct ctl *ctl, int argc, char **argv)

@@ -6,6 +6,7 @@
 
 #include "cli/ctl.h"
 #include "cli/table.h"
+#include "cli/when.h"
 #include "daemon/base/instant.h"
 
 static int64_t number(const json_t *object, const char *key)
@@ -33,6 +34,49 @@ static void print_daemon(const json_t *info, const json_t *stats)
 		snprintf(longest, sizeof longest, ", the longest %.1f ms in %s",
 		    (double)number(loop, "longest_us") / 1000, text_of(loop, "longest"));
 	printf("%" PRId64 " stalls of the loop over 10 ms%s\n", number(loop, "stalls"), longest);
+}
+
+/* What cannot be kept now, and what goes on. */
+static const struct {
+	const char *status, *shown, *means;
+} store_states[] = {
+	{ "unavailable", "UNAVAILABLE", "changes are refused, presence goes on" },
+	{ "returning", "returning", "the disk is back and is being brought up to date; changes are still refused" },
+};
+
+static void print_trouble(const json_t *store, const char *shown, const char *means)
+{
+	const char *why = text_of(store, "why");
+	char since[WHEN_TEXT_SIZE] = "";
+	int64_t at;
+
+	if (instant_parse(text_of(store, "since"), &at) == 0)
+		when_format_short(at, instant_now().wall, since);
+	printf("%s%s%s%s%s; %s", shown, *since == '\0' ? "" : " since ", since, *why == '\0' ? "" : ": ", why, means);
+}
+
+static void print_store(const json_t *stats)
+{
+	const json_t *store = json_object_get(stats, "store");
+	const char *status = text_of(store, "status");
+	bool trouble = false;
+
+	if (store == NULL)
+		return;
+	printf("store: ");
+	for (size_t i = 0; i < sizeof store_states / sizeof *store_states && !trouble; i++) {
+		trouble = strcmp(store_states[i].status, status) == 0;
+		if (trouble)
+			print_trouble(store, store_states[i].shown, store_states[i].means);
+	}
+	if (!trouble)
+		printf("%s, %s, %" PRId64 " commits, %" PRId64 " waiting", status, text_of(store, "file"),
+		    number(store, "commits"), number(store, "waiting"));
+	if (number(store, "rows_lost") != 0)
+		printf("; %" PRId64 " rows of history were lost", number(store, "rows_lost"));
+	putchar('\n');
+	printf("%" PRId64 " notes; %" PRId64 " requests wait for an answer%s\n", number(stats, "notes"),
+	    number(stats, "requests"), number(stats, "requests") > 0 ? " (presencectl requests)" : "");
 }
 
 static void print_sources(const json_t *sources)
@@ -96,6 +140,7 @@ int cmd_status(const struct ctl *ctl, int argc, char **argv)
 			json_decref(all);
 		} else {
 			print_daemon(info, stats);
+			print_store(stats);
 			print_sources(list);
 			print_bounds(list);
 		}

@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/table.h"
+#include "cli/when.h"
 #include "daemon/base/instant.h"
+#include "daemon/base/utf8.h"
 
 const struct command *command_find(const char *name)
 {
@@ -32,6 +33,50 @@ int usage_error(const struct command *command, const char *format, ...)
 	else
 		fputs("\nTry: presencectl help\n", stderr);
 	return EXIT_USAGE;
+}
+
+int check_words(const struct command *command, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], "--", 2) == 0 && strchr(argv[i], ' ') == NULL)
+			return usage_error(command, "There is no option \"%s\" here.", argv[i]);
+		if (!utf8_is_valid(argv[i], strlen(argv[i])))
+			return usage_error(command, "Argument %d is not UTF-8.", i);
+	}
+	return EXIT_FINE;
+}
+
+int run_verb(const struct verb *verbs, const struct ctl *ctl, int argc, char **argv)
+{
+	const struct command *command = command_find(argv[0]);
+
+	if (argc < 2)
+		return usage_error(command, "%s takes what to do.", argv[0]);
+	for (const struct verb *v = verbs; v->name != NULL; v++)
+		if (strcmp(v->name, argv[1]) == 0)
+			return v->run(ctl, argc - 1, argv + 1);
+	return usage_error(command, "%s has no command \"%s\".", argv[0], argv[1]);
+}
+
+int ask(const struct ctl *ctl, const char *method, json_t *params, void (*print)(const json_t *result))
+{
+	struct client *c = client_open(ctl->socket);
+	json_t *result;
+	int status;
+
+	if (c == NULL) {
+		json_decref(params);
+		return EXIT_UNREACHABLE;
+	}
+	result = client_call(c, method, params);
+	status = result == NULL ? EXIT_NO : EXIT_FINE;
+	if (result != NULL && ctl->json)
+		print_json(result);
+	else if (result != NULL && print != NULL)
+		print(result);
+	json_decref(result);
+	client_close(c);
+	return status;
 }
 
 static void remove_arguments(int *argc, char **argv, int at, int count)
@@ -88,6 +133,22 @@ const char *text_of(const json_t *object, const char *key)
 	const char *text = json_string_value(json_object_get(object, key));
 
 	return text == NULL ? "" : text;
+}
+
+void print_counts(const json_t *counts)
+{
+	static const char *const keys[] = { "added", "changed", "unchanged", "removed", "conflicts" };
+	const char *before = "";
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		json_int_t n = json_integer_value(json_object_get(counts, keys[i]));
+
+		if (n == 0 && strcmp(keys[i], "conflicts") == 0)
+			continue;
+		printf("%s%" JSON_INTEGER_FORMAT " %s", before, n, keys[i]);
+		before = ", ";
+	}
+	putchar('\n');
 }
 
 static void put_more(struct buf *b, const char *before, const char *text)
@@ -168,30 +229,41 @@ void describe_telephony(const json_t *telephony, struct buf *b)
 	put_technology(b, telephony);
 }
 
+void describe_note(const json_t *note, bool ends, struct buf *b)
+{
+	char until[WHEN_TEXT_SIZE];
+	int64_t at;
+
+	if (!json_is_object(note))
+		return;
+	buf_printf(b, "note \"%s\" (%s)", text_of(note, "text"), text_of(note, "author"));
+	if (ends && instant_parse(text_of(note, "until"), &at) == 0)
+		buf_printf(b, ", until %s", when_format_short(at, instant_now().wall, until));
+}
+
 void print_change(const struct ctl *ctl, const json_t *presence)
 {
 	const char *overall = text_of(presence, "overall");
-	struct buf rich, telephony;
-	char when[16] = "";
+	struct buf rich, telephony, note;
+	char when[WHEN_TEXT_SIZE] = "";
 	int64_t at = 0;
 
 	if (ctl->json) {
 		print_json(presence);
 		return;
 	}
-	if (instant_parse(text_of(presence, "at"), &at) == 0) {
-		time_t seconds = (time_t)(at / 1000);
-		struct tm tm;
-
-		strftime(when, sizeof when, "%H:%M:%S", localtime_r(&seconds, &tm));
-	}
+	if (instant_parse(text_of(presence, "at"), &at) == 0)
+		when_format_short(at, at, when);
 	buf_init(&rich, 4096);
 	buf_init(&telephony, 4096);
+	buf_init(&note, 4096);
 	describe_rich(json_object_get(presence, "rich"), &rich);
 	describe_telephony(json_object_get(presence, "telephony"), &telephony);
-	printf("%s  %-12s  %s%-22s%s  %-34s  %s\n", when, text_of(presence, "user"), table_colour(overall), overall,
-	    table_plain(), buf_text(&rich), buf_text(&telephony));
+	describe_note(json_object_get(presence, "note"), false, &note);
+	printf("%s  %-12s  %s%-22s%s  %-34s  %s%s%s\n", when, text_of(presence, "user"), table_colour(overall), overall,
+	    table_plain(), buf_text(&rich), buf_text(&telephony), note.len == 0 ? "" : "  ", buf_text(&note));
 	fflush(stdout);
 	buf_done(&rich);
 	buf_done(&telephony);
+	buf_done(&note);
 }

@@ -11,7 +11,7 @@
 
 void table_init(struct table *t, size_t count, const char *const *titles)
 {
-	*t = (struct table){ .column_count = count };
+	*t = (struct table){ .column_count = count, .shown = count };
 	table_row(t, titles);
 }
 
@@ -79,20 +79,32 @@ static const char *cell(const struct table *t, size_t row, size_t column)
 	return text == NULL ? "" : text;
 }
 
+void table_hide_empty(struct table *t)
+{
+	size_t last = t->column_count - 1;
+
+	for (size_t row = 1; row < t->row_count; row++)
+		if (*cell(t, row, last) != '\0')
+			return;
+	t->shown = last;
+}
+
 static void print_row(const struct table *t, size_t row, const size_t *widths)
 {
-	size_t left = terminal_width(), bytes;
+	size_t left = terminal_width(), bytes, blanks;
 
-	for (size_t i = 0; i < t->column_count; i++) {
+	for (size_t i = 0; i < t->shown; i++) {
 		const char *text = cell(t, row, i);
-		bool last = i + 1 == t->column_count;
+		bool last = i + 1 == t->shown;
 		size_t used = width(text, left < widths[i] ? left : widths[i], &bytes);
 
 		printf("%s%.*s%s", row == 0 ? "" : table_colour(text), (int)bytes, text,
 		    row == 0 || *table_colour(text) == '\0' ? "" : table_plain());
-		if (!last)
-			printf("%*s", (int)(widths[i] - used + 2), "");
-		left = left > widths[i] + 2 ? left - widths[i] - 2 : 0;
+		left -= used;
+		blanks = last ? 0 : widths[i] - used + 2;
+		blanks = blanks < left ? blanks : left;
+		printf("%*s", (int)blanks, "");
+		left -= blanks;
 	}
 	putchar('\n');
 }
@@ -102,7 +114,7 @@ void table_print(const struct table *t)
 	size_t widths[TABLE_COLUMNS] = { 0 }, bytes;
 
 	for (size_t row = 0; row < t->row_count; row++) {
-		for (size_t i = 0; i < t->column_count; i++) {
+		for (size_t i = 0; i < t->shown; i++) {
 			size_t w = width(cell(t, row, i), (size_t)-1, &bytes);
 
 			widths[i] = w > widths[i] ? w : widths[i];

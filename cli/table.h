@@ -9,8 +9,8 @@
 #define TABLE_COLUMNS 8
 
 struct table {
-	size_t column_count;
-	char **cells; /* owned, row by row; the first row is the header */
+	size_t column_count, shown; /* columns there are, and the first of them that are printed */
+	char **cells;		    /* owned, row by row; the first row is the header */
 	size_t row_count, row_size;
 };
 
@@ -20,6 +20,9 @@ void table_done(struct table *t);
 
 /* Add a row; texts are copied, NULL is "". */
 void table_row(struct table *t, const char *const *cells);
+
+/* Do not show the last column if nothing stands in it. */
+void table_hide_empty(struct table *t);
 
 /* Print it; the last column is cut to what the terminal leaves. */
 void table_print(const struct table *t);

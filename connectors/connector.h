@@ -20,6 +20,12 @@ struct connector; /* one running source; its body is private to its technology *
 struct source;	  /* the core's half of it; opaque to connectors */
 struct loop;	  /* daemon/loop.h: timers and descriptors that are measured */
 
+/* What a directory changed: users, and entries that changed nothing. */
+struct directory_outcome {
+	size_t added, changed, unchanged, removed, conflicts;
+	const char *why; /* borrowed for the call */
+};
+
 /* --- upwards: on the loop, never from inside start() or any other downward call ------------------ */
 
 /* The connection, or one domain of it, is now `status`; `why` is a sentence for people (NULL: all is well),
@@ -51,6 +57,34 @@ unsigned source_domains(const struct source *src);
 
 /* Its name, for messages and logs. */
 const char *source_name(const struct source *src);
+
+/* --- upwards: what survives, and whom the peer knows ---------------------------------------------- */
+
+/* A small durable memory: keys of at most 256 bytes, values of at most 64 KiB. NULL forgets. 0, or -ENOSPC: too much. It
+ * may be called, and read, at any time. */
+int source_remember(struct source *src, const char *key, const char *value);
+
+/* NULL: nothing; *ret_known is false while that cannot be known, since the disk could not be read. The text is good until
+ * the next source_remember(). */
+const char *source_recall(const struct source *src, const char *key, bool *ret_known);
+
+/* The password: the one that was set at run time, else as secret_read() finds it, with its results. */
+int source_secret(const struct source *src, const char *text, const char *file, char *buf, char *err, size_t err_size);
+
+/* Keep a password from now on. `done`, later and once, has NULL or a sentence; NULL: nobody waits. -ENOMEM: not called. */
+int source_set_secret(struct source *src, const char *secret, void (*done)(void *arg, const char *why), void *arg);
+
+/* All users that the peer knows: begin, the entries, end. An entry has a key that stays the same; the id in its fields is
+ * for a user that there is not yet. The outcome comes by directory_taken(). entry: takes the reference; 0; -EPERM: the
+ * configuration does not want them; -EINVAL: not begun; -EEXIST: the key was named before; -ENOSPC; -ENOMEM. */
+int source_directory_begin(struct source *src); /* 0 or -EPERM or -ENOMEM; what was begun before is dropped */
+int source_directory_entry(struct source *src, const char *key, struct user_fields *fields);
+int source_directory_end(struct source *src, bool complete); /* 0 or -EINVAL; not complete: nobody is removed */
+
+/* Somebody asks to see our presence; the same again is one request. Texts are copied; name and text may be NULL. 0, or
+ * -ENOSPC: too many wait already. Withdrawn: by who asked, or decided elsewhere. */
+int source_request_arrived(struct source *src, const char *address, const char *name, const char *text);
+void source_request_withdrawn(struct source *src, const char *address);
 
 /* One row of a probe. `sentence` NULL: ok. `more` false ends the probe. */
 void source_probe_hop(struct source *src, const char *hop, const char *sentence, bool more);
@@ -88,6 +122,17 @@ struct connector_type {
 	 * reload starts it anew. Where it cannot be read any more: false, and a sentence in `why`, else "". NULL: it
 	 * reads nothing. */
 	bool (*outdated)(const struct connector *c, char *why, size_t size);
+
+	/* A request is accepted or denied. 0, or -ENOTCONN: the peer cannot be told now. NULL: there are no requests. */
+	int (*decide)(struct connector *c, const char *address, bool accept);
+
+	/* Ask to see the presence of an address for good, or end that (people are asked once, a watch comes and goes). 0 or
+	 * -ENOTCONN. NULL: the protocol has no such thing. */
+	int (*contact)(struct connector *c, const char *address, bool add);
+
+	/* What became of the directory that was ended last: `why` is NULL, or a sentence why nothing was changed. NULL: not
+	 * needed. */
+	void (*directory_taken)(struct connector *c, const struct directory_outcome *outcome);
 
 	/* Write counters as members of an object that the caller has opened. NULL: none. */
 	void (*stats)(const struct connector *c, struct buf *b);

@@ -18,6 +18,7 @@ struct connector_spec {
 	enum technology (*technology_of)(const void *settings);
 
 	unsigned domains; /* that it can serve: 1u << DOMAIN_RICH | ... */
+	bool directory;	  /* it can name users: `sources[].directory` */
 
 	/* Its own options (the common ones of every source are the core's), and the struct they are kept in. */
 	const struct option *options;

@@ -150,10 +150,25 @@ void aggregator_user_changed(struct aggregator *a, struct user *user, const stru
 		return;
 	if (left_count > 0)
 		(void)changelog_bury(a->log, user_id(user), false, left, left_count);
-	if (strcmp(user_field(old, USER_NAME), user_field(user->fields, USER_NAME)) != 0 ||
-	    strcmp(user_field(old, USER_GROUPS), user_field(user->fields, USER_GROUPS)) != 0)
-		work |= WORK_PUBLISH;
+	for (int i = USER_ID; i <= USER_GROUPS; i++)
+		if (strcmp(user_field(old, i), user_field(user->fields, i)) != 0)
+			work |= WORK_PUBLISH;
 	presentity_mark(a, user->presentity, work);
+}
+
+void aggregator_user_renaming(struct aggregator *a, struct user *user)
+{
+	const char *groups[USER_MAX_GROUPS];
+
+	for (uint32_t i = 0; i < user->group_count; i++)
+		groups[i] = user->groups[i]->name;
+	(void)changelog_bury(a->log, user_id(user), true, groups, user->group_count);
+}
+
+void aggregator_republish(struct aggregator *a, struct user *user)
+{
+	if (user->presentity != NULL)
+		presentity_mark(a, user->presentity, WORK_PUBLISH);
 }
 
 static void release_watches(struct aggregator *a, struct presentity *p)
@@ -398,7 +413,7 @@ static void set_since(struct presence *new, const struct presence *old, bool fir
 
 static void compose(struct aggregator *a, struct presentity *p, bool must_publish, struct instant now)
 {
-	bool first = p->node.seq == 0;
+	bool first = p->node.seq == 0, changed;
 	struct composition c;
 	struct presence new;
 
@@ -406,7 +421,8 @@ static void compose(struct aggregator *a, struct presentity *p, bool must_publis
 	rules_compose(&a->settings.rules, &c.input, &new, NULL);
 	set_since(&new, &p->presence, first, now);
 	a->stats.composed++;
-	must_publish = must_publish || first || !presence_equal(&new, &p->presence);
+	changed = first || !presence_equal(&new, &p->presence);
+	must_publish = must_publish || changed;
 	if (must_publish && changelog_append(a->log, &p->node) < 0) {
 		presentity_mark(a, p, WORK_COMPOSE); /* no memory now; nothing is lost, it is tried again */
 		return;
@@ -418,7 +434,7 @@ static void compose(struct aggregator *a, struct presentity *p, bool must_publis
 		p->at = now.wall;
 		a->stats.published++;
 		if (a->host->published != NULL)
-			a->host->published(a->arg, p->user);
+			a->host->published(a->arg, p->user, changed);
 	}
 	if (!c.requesting && a->host->settled != NULL)
 		a->host->settled(a->arg, p->user);

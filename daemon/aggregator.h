@@ -55,8 +55,9 @@ struct aggregator_host {
 	bool (*address)(void *owner, const struct user_fields *user, enum domain domain, char *buf, size_t size);
 	/* Whether anybody wants to know about this user now; may be asked at any time. */
 	bool (*demanded)(void *arg, const struct user *user);
-	/* The composed presence was appended to the log. NULL: not needed. */
-	void (*published)(void *arg, struct user *user);
+	/* The composed presence was appended to the log; `changed`: it is another one, not only a name, a group or a note
+	 * beside it. NULL: not needed. */
+	void (*published)(void *arg, struct user *user, bool changed);
 	/* For `record`: a state as it arrived; a user began or ceased to be watched. NULL: not needed. */
 	void (*arrived)(void *arg, const struct agg_source *source, const char *address, const struct raw_state *state);
 	void (*watched)(void *arg, struct user *user, bool watched);
@@ -76,6 +77,10 @@ int aggregator_user_added(struct aggregator *a, struct user *user, struct instan
 void aggregator_user_changed(struct aggregator *a, struct user *user, const struct user_fields *old,
     const char *const *left, size_t left_count, struct instant now);
 void aggregator_user_removed(struct aggregator *a, struct user *user, struct instant now);
+void aggregator_user_renaming(struct aggregator *a, struct user *user); /* user_changed follows, with the new id */
+
+/* What stands beside the presence of the user (a note) is another one: it is published again. */
+void aggregator_republish(struct aggregator *a, struct user *user);
 
 /* The answer of host.demanded for this user may be another now. */
 void aggregator_demand_changed(struct aggregator *a, struct user *user);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/config_yaml.h"
+#include "daemon/origins.h"
 
 /* --- what may stand in it ------------------------------------------------------------------------ */
 
@@ -40,6 +41,7 @@ struct loaded {
 #define IN_AGGREGATOR(member) offsetof(struct loaded, config.aggregator.member)
 #define IN_RULES(member)      offsetof(struct loaded, config.aggregator.rules.member)
 #define IN_VALUES(member)     offsetof(struct loaded, values.member)
+#define HOUR		      3600000
 #define DAY		      86400000
 
 static const struct option top_options[] = {
@@ -120,6 +122,15 @@ static const struct option limit_options[] = {
 	    "Users and groups that one subscription may name." },
 	{ 0 },
 };
+static const struct option history_options[] = {
+	{ "enabled", OPTION_BOOL, IN_CONFIG(history.enabled), "true", 0, 0, NULL, 0,
+	    "Whether changes of presence are kept." },
+	{ "retention", OPTION_DURATION, IN_CONFIG(history.retention), "30d", HOUR, INT64_C(3650) * DAY, NULL, 0,
+	    "How long they are kept." },
+	{ "calls", OPTION_BOOL, IN_CONFIG(history.calls), "true", 0, 0, NULL, 0,
+	    "Whether calls and the targets of forwards are kept with them." },
+	{ 0 },
+};
 static const struct option console_options[] = {
 	{ "socket", OPTION_PATH, offsetof(struct config_console, socket), NULL, 0, 0, NULL, OPTION_REQUIRED,
 	    "Path of the Unix socket." },
@@ -154,6 +165,13 @@ static const struct option served_options[] = {
 	    "Only users whose id matches this pattern, * and ? as in the shell." },
 	{ 0 },
 };
+static const struct option directory_options[] = {
+	{ "use", OPTION_BOOL, offsetof(struct config_source, directory_use), "false", 0, 0, NULL, 0,
+	    "Whether the users that the source names are taken into the directory." },
+	{ "match", OPTION_LIST, offsetof(struct config_source, directory_match), NULL, 0, 0, NULL, 0,
+	    "Columns by which an entry that is new finds its user, in order." },
+	{ 0 },
+};
 
 const struct config_section config_sections[] = {
 	{ "", top_options, "" },
@@ -166,9 +184,11 @@ const struct config_section config_sections[] = {
 	{ "numbers", number_options, "When two telephone numbers are the same." },
 	{ "verify", verify_options, "When what is believed is proved again." },
 	{ "limits", limit_options, "What consoles may use." },
+	{ "history", history_options, "What is kept of the past." },
 	{ "log", log_options, "What is logged." },
 	{ "sources[]", config_source_options, "Systems that know something." },
 	{ "sources[].users", served_options, "Whom a source serves; default everybody with an address for it." },
+	{ "sources[].directory", directory_options, "Whether a source also says who there is." },
 	{ 0 },
 };
 
@@ -189,6 +209,7 @@ SECTION_READER(monitoring)
 SECTION_READER(verify)
 SECTION_READER(rich)
 SECTION_READER(telephony)
+SECTION_READER(history)
 SECTION_READER(log)
 SECTION_READER(limit)
 SECTION_READER(peer)
@@ -340,6 +361,9 @@ static void check_name(
 		    r, node, path, "name: found \"%.80s\", expected at most 64 bytes without blanks, @ and ;", s->name);
 	if (vocab_find(&vocab_technology, s->name) >= 0)
 		config_error(r, node, path, "name: \"%s\" is the name of a technology, expected another", s->name);
+	if (strcmp(s->name, ORIGIN_BY_HAND) == 0 || strcmp(s->name, ORIGIN_FILE) == 0 || strchr(s->name, '/') != NULL)
+		config_error(r, node, path,
+		    "name: found \"%s\", expected neither hand nor file, where users come from, and no slash", s->name);
 	for (const struct config_source *o = c->sources; o < s; o++)
 		if (o->name != NULL && strcmp(o->name, s->name) == 0)
 			config_error(r, node, path, "name: two sources are called \"%s\"", s->name);
@@ -362,9 +386,47 @@ static void source_option_wrong(void *arg, const char *option, const char *why)
 	config_error(at->reader, value != NULL ? value : at->node, path, "%s", why);
 }
 
+/* Of all columns only those with addresses tell two people apart. */
+static bool is_address(int column)
+{
+	return column >= 0 && column != USER_ID && column != USER_NAME && column != USER_GROUPS;
+}
+
+static const char *address_columns(char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (int i = 0; i < USER_COLUMN_COUNT && used < size; i++)
+		if (is_address(i))
+			used += (size_t)snprintf(
+			    buf + used, size - used, "%s%s", used == 0 ? "" : ", ", vocab_name(&vocab_user_column, i));
+	return buf;
+}
+
+static void read_directory(struct config_reader *r, yaml_node_t *node, const char *path, void *arg)
+{
+	struct config_source *s = arg;
+	const struct option_critic critic = { source_option_wrong, &(struct source_place){ r, node, path } };
+	char known[256];
+
+	read_table(r, node, path, directory_options, s, NULL);
+	if (s->directory_use && !s->spec->directory)
+		option_wrong(&critic, "use", "this type of source has no directory");
+	for (size_t i = 0; i < s->directory_match.count; i++)
+		if (!is_address(vocab_find(&vocab_user_column, s->directory_match.items[i])))
+			option_wrong(&critic, "match", "found \"%.80s\", expected one of %s",
+			    s->directory_match.items[i], address_columns(known, sizeof known));
+}
+
 static void read_source_settings(struct config_reader *r, yaml_node_t *node, const char *path, struct config_source *s)
 {
-	const struct config_part parts[] = { { "type", ignore, NULL }, { "users", read_served, s }, { 0 } };
+	const struct config_part parts[] = {
+		{ "type", ignore, NULL },
+		{ "users", read_served, s },
+		{ "directory", read_directory, s },
+		{ 0 },
+	};
 	const struct config_table tables[] = { { config_source_options, s }, { s->spec->options, s->settings }, { 0 } };
 	const struct option_critic critic = { source_option_wrong, &(struct source_place){ r, node, path } };
 	const struct option *missing;
@@ -454,7 +516,7 @@ static void check_ranks(struct config_reader *r, const struct loaded *l)
 }
 
 static const struct option *const loaded_tables[] = { top_options, monitoring_options, verify_options, rules_options,
-	rich_options, telephony_options, number_options, log_options, limit_options };
+	rich_options, telephony_options, number_options, log_options, limit_options, history_options };
 #define LOADED_TABLES (sizeof loaded_tables / sizeof *loaded_tables)
 
 static void read_document(struct config_reader *r, struct loaded *l)
@@ -466,6 +528,7 @@ static void read_document(struct config_reader *r, struct loaded *l)
 		{ "numbers", read_numbers, l },
 		{ "verify", read_verify, l },
 		{ "limits", read_limit, l },
+		{ "history", read_history, l },
 		{ "log", read_log, l },
 		{ "sources", read_sources, l },
 		{ 0 },
@@ -584,6 +647,7 @@ void config_source_done(struct config_source *s)
 {
 	options_done(config_source_options, s);
 	options_done(served_options, s);
+	options_done(directory_options, s);
 	if (s->settings != NULL)
 		options_done(s->spec->options, s->settings);
 	free(s->settings);
@@ -598,7 +662,7 @@ bool config_source_same(const struct config_source *a, const struct config_sourc
 
 bool config_source_serves_same(const struct config_source *a, const struct config_source *b)
 {
-	return options_equal(served_options, a, b) != 0;
+	return options_equal(served_options, a, b) && options_equal(directory_options, a, b);
 }
 
 bool config_console_same(const struct config_console *a, const struct config_console *b)

@@ -24,10 +24,12 @@ struct config_source {
 	char *name;
 	bool enabled;
 	const struct connector_spec *spec;
-	uint64_t domains;	   /* 0: all that the type serves */
-	char *match;		   /* glob on user ids; NULL everybody */
-	struct option_list groups; /* only members of these; empty: everybody */
-	void *settings;		   /* the spec's own; whoever starts the source may take it (and leave NULL) */
+	uint64_t domains;		    /* 0: all that the type serves */
+	char *match;			    /* glob on user ids; NULL everybody */
+	struct option_list groups;	    /* only members of these; empty: everybody */
+	bool directory_use;		    /* whether the users that it names are taken into the directory */
+	struct option_list directory_match; /* columns by which a new entry finds its user, in order */
+	void *settings;			    /* the spec's own; whoever starts the source may take it (and leave NULL) */
 	enum technology technology;
 	int position;
 	int line; /* in the file, for messages */
@@ -35,6 +37,11 @@ struct config_source {
 
 struct config_limits {
 	int64_t connections, connections_per_uid, users_per_set;
+};
+
+struct config_history {
+	bool enabled, calls;
+	int64_t retention; /* ms */
 };
 
 struct config {
@@ -46,6 +53,7 @@ struct config {
 	struct aggregator_settings aggregator; /* rules, verify, hold, linger */
 	bool always;			       /* monitoring.mode */
 	struct config_limits limits;
+	struct config_history history;
 	char *users; /* CSV; NULL none */
 	char *state; /* directory */
 	int64_t log_level;
@@ -63,7 +71,7 @@ int config_defaults(struct config **ret);
 /* Free what a source owns, its settings too; the struct itself belongs to its array. */
 void config_source_done(struct config_source *s);
 
-/* Whether a reload changes nothing for the source / whom it serves / the socket. */
+/* Whether a reload changes nothing for the source / whom it serves and names / the socket. */
 bool config_source_same(const struct config_source *a, const struct config_source *b);
 bool config_source_serves_same(const struct config_source *a, const struct config_source *b);
 bool config_console_same(const struct config_console *a, const struct config_console *b);

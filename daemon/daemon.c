@@ -47,11 +47,94 @@ static void on_user_removed(void *arg, struct user *user)
 {
 	struct daemon *d = arg;
 
+	history_removed(d->history, user, loop_now(d->loop).wall);
 	aggregator_user_removed(d->aggregator, user, loop_now(d->loop));
 	touch(d, user, NULL, 0);
 }
 
-static const struct directory_observer directory_observer = { on_user_added, on_user_changed, on_user_removed };
+static void on_user_renaming(void *arg, struct user *user)
+{
+	struct daemon *d = arg;
+
+	aggregator_user_renaming(d->aggregator, user);
+	touch(d, user, NULL, 0);
+}
+
+static const struct directory_observer directory_observer = { on_user_added, on_user_changed, on_user_removed,
+	on_user_renaming };
+
+/* --- what is kept -------------------------------------------------------------------------------- */
+
+static void on_note_changed(void *arg, const char *id)
+{
+	struct daemon *d = arg;
+	struct user *user = directory_find(d->directory, id);
+
+	if (user != NULL)
+		aggregator_republish(d->aggregator, user);
+}
+
+static void on_renamed(void *arg, const char *from, struct user *user)
+{
+	struct daemon *d = arg;
+
+	history_renamed(d->history, from, user, loop_now(d->loop).wall);
+}
+
+static void on_file_replaced(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->history != NULL)
+		history_restate(d->history);
+}
+
+/* Where the state is: as configured, the unit's, or the usual place. */
+static const char *state_folder(const struct daemon *d, char *buf, size_t size)
+{
+	const char *unit = getenv("STATE_DIRECTORY");
+
+	if (d->config->state != NULL)
+		return d->config->state;
+	if (unit == NULL || *unit == '\0')
+		return "/var/lib/presenced";
+	snprintf(buf, size, "%.*s", (int)strcspn(unit, ":"), unit); /* systemd.exec(5): several are separated by : */
+	return buf;
+}
+
+static int start_keeping(struct daemon *d)
+{
+	char folder[4096];
+	const struct durable_config config = { .loop = d->loop,
+		.directory = d->directory,
+		.folder = state_folder(d, folder, sizeof folder),
+		.started = d->started.wall,
+		.retention = d->config->history.retention,
+		.note_changed = on_note_changed,
+		.renamed = on_renamed,
+		.replaced = on_file_replaced,
+		.arg = d };
+	int r = durable_start(&d->durable, &config);
+
+	if (r < 0)
+		return r;
+	d->history = history_new(durable_store(d->durable), d->aggregator);
+	if (d->history == NULL)
+		return -ENOMEM;
+	daemon_configure_history(d, (struct instant){ 0 });
+	sources_set_durable(d->sources, d->durable);
+	return 0;
+}
+
+void daemon_configure_history(struct daemon *d, struct instant now)
+{
+	const struct history_settings settings = { d->config->history.enabled, d->config->history.calls,
+		d->config->history.retention };
+
+	history_configure(d->history, &settings, now);
+}
+
+/* --- published ----------------------------------------------------------------------------------- */
 
 static bool on_demanded(void *arg, const struct user *user)
 {
@@ -67,10 +150,12 @@ static void on_demand_changed(void *arg, struct user *user)
 	aggregator_demand_changed(d->aggregator, user);
 }
 
-static void on_published(void *arg, struct user *user)
+static void on_published(void *arg, struct user *user, bool changed)
 {
 	struct daemon *d = arg;
 
+	if (changed)
+		history_published(d->history, user);
 	interest_touch(d->interest, user, aggregator_published(user).seq, NULL, 0);
 }
 
@@ -139,15 +224,23 @@ static void on_aggregator_timer(void *arg, short what)
 	(void)what;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static bool run_aggregator(void *arg)
 {
 	struct daemon *d = arg;
 	struct instant now = loop_now(d->loop);
-	bool more = reload_run(d);
+	bool more = reload_run(d), composing;
 	int64_t deadline;
 
-	more = aggregator_run(d->aggregator, now, SLICE_USERS) || more;
-	deadline = aggregator_deadline(d->aggregator);
+	more = durable_run(d->durable, now) || more;
+	composing = aggregator_run(d->aggregator, now, SLICE_USERS);
+	more = history_run(d->history, !composing && d->reload == NULL, now) || composing || more;
+	deadline = earlier(aggregator_deadline(d->aggregator),
+	    earlier(durable_deadline(d->durable, now), history_deadline(d->history)));
 	if (deadline == INSTANT_NEVER)
 		loop_event_disarm(d->aggregator_timer);
 	else
@@ -210,6 +303,8 @@ int daemon_start(struct daemon *d, struct config *config, struct buf *errors)
 	logger_set_level(NULL, (enum log_level)config->log_level);
 	r = make_parts(d);
 	if (r == 0)
+		r = start_keeping(d);
+	if (r == 0)
 		r = reload_users_at_start(d, errors);
 	if (r < 0)
 		return r;
@@ -226,6 +321,9 @@ void daemon_done(struct daemon *d)
 	if (d->service != NULL)
 		service_stopping(d->service);
 	reload_free(d);
+	durable_stop(d->durable, instant_now().wall);
+	history_free(d->history);
+	d->history = NULL;
 	if (d->console != NULL) {
 		console_goodbye(d->console);
 		loop_run_deferred(d->loop); /* their subscriptions still know the aggregator */
@@ -238,6 +336,7 @@ void daemon_done(struct daemon *d)
 	aggregator_free(d->aggregator);
 	sources_free(d->sources);
 	interest_free(d->interest);
+	durable_free(d->durable);
 	directory_free(d->directory);
 	loop_free(d->loop);
 	config_free(d->config);

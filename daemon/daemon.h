@@ -7,6 +7,8 @@
 #include "daemon/base/buf.h"
 #include "daemon/config.h"
 #include "daemon/directory.h"
+#include "daemon/durable.h"
+#include "daemon/history.h"
 #include "daemon/interest.h"
 #include "daemon/loop.h"
 #include "daemon/sources.h"
@@ -26,6 +28,8 @@ struct daemon {
 	struct sources *sources;
 	struct console *console;
 	struct service *service;
+	struct durable *durable;
+	struct history *history;
 	struct reload *reload; /* one that goes on in slices; NULL: none */
 	struct loop_event *aggregator_timer;
 	char instance[INSTANCE_SIZE];
@@ -36,17 +40,25 @@ struct daemon {
  * daemon must be freed in both cases. */
 int daemon_start(struct daemon *d, struct config *config, struct buf *errors);
 
-/* Read the configuration and the users again, in slices. `done` is called once, later or before this returns: with ok,
- * everything is as the files say; else nothing has changed, and `errors` has a sentence a line. The texts are borrowed
- * for the call. False: another reload is still under way, and `done` is not called. */
+/* Read the configuration and the users again, in slices. `done` is called once, later or before this returns: when it is
+ * good, everything is as the files say; else nothing has changed, and `errors` has a sentence a line. All is borrowed for
+ * the call. `force`: however many users go. False: another reload is still under way, and `done` is not called. */
+struct reload_result {
+	bool good;
+	const struct sync_counts *users; /* when it is good, and when too many would go; else NULL */
+	const char *errors, *warnings;
+};
 struct reload_done {
-	void (*done)(void *arg, bool ok, const char *errors, const char *warnings);
+	void (*done)(void *arg, const struct reload_result *result);
 	void *arg;
 };
-bool daemon_reload(struct daemon *d, struct reload_done done);
+bool daemon_reload(struct daemon *d, bool force, struct reload_done done);
 
 /* Who asked for the reload is gone: its `done` is not called. */
 void daemon_reload_forget(struct daemon *d, const void *arg);
+
+/* Hand on what the configuration says of history; `now` all zero: at the start. */
+void daemon_configure_history(struct daemon *d, struct instant now);
 
 /* Say goodbye to everybody and free all. */
 void daemon_done(struct daemon *d);

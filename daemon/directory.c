@@ -16,9 +16,6 @@ struct directory {
 	struct changelog *changes;
 	const struct directory_observer *observer;
 	void *arg;
-	uint32_t sync;			   /* the number of the running or last sync */
-	struct directory_summary summary;  /* of the running sync */
-	char swept[USER_MAX_ID_BYTES + 1]; /* the end of the sync has come so far */
 };
 
 static int by_id(const struct user *a, const struct user *b)
@@ -211,7 +208,7 @@ fail:
 static void user_free(struct directory *d, struct user *user)
 {
 	leave_all(d, user);
-	free(user->fields);
+	user_fields_unref(user->fields);
 	free(user);
 }
 
@@ -239,7 +236,6 @@ static int add(struct directory *d, struct user_fields *fields)
 	if (user == NULL)
 		return -ENOMEM;
 	user->fields = fields;
-	user->mark = d->sync;
 	if (join_groups(d, user) < 0)
 		goto fail;
 	if (hashtab_insert(&d->users, &user->link) < 0)
@@ -247,7 +243,6 @@ static int add(struct directory *d, struct user_fields *fields)
 	RB_INSERT(user_tree, &d->order, user);
 	(void)changelog_append(d->changes, &user->change); /* without memory nobody is told, the user is there */
 	d->observer->added(d->arg, user);
-	d->summary.added++;
 	return 1;
 fail_groups:
 	leave_all(d, user);
@@ -293,8 +288,7 @@ static int change(struct directory *d, struct user *user, struct user_fields *fi
 		before[i]->holds--;
 		group_drop_if_empty(d, before[i]);
 	}
-	free(old);
-	d->summary.changed++;
+	user_fields_unref(old);
 	return 1;
 }
 
@@ -306,14 +300,37 @@ int directory_set(struct directory *d, struct user_fields *fields)
 	if (user == NULL) {
 		r = add(d, fields);
 		if (r < 0)
-			free(fields);
+			user_fields_unref(fields);
 		return r;
 	}
-	user->mark = d->sync;
 	if (!user_fields_equal(user->fields, fields))
 		return change(d, user, fields);
-	free(fields);
-	d->summary.unchanged++;
+	user_fields_unref(fields);
+	return 0;
+}
+
+int directory_rename(struct directory *d, struct user *user, struct user_fields *fields)
+{
+	struct user_fields *old = user->fields;
+	const char *groups[USER_MAX_GROUPS];
+
+	if (directory_find(d, user_field(fields, USER_ID)) != NULL) {
+		user_fields_unref(fields);
+		return -EEXIST;
+	}
+	for (uint32_t i = 0; i < user->group_count; i++)
+		groups[i] = user->groups[i]->name;
+	if (d->observer->renaming != NULL)
+		d->observer->renaming(d->arg, user);
+	(void)changelog_bury(d->changes, user_id(user), true, groups, user->group_count);
+	hashtab_remove(&d->users, &user->link);
+	RB_REMOVE(user_tree, &d->order, user);
+	user->fields = fields;
+	(void)hashtab_insert(&d->users, &user->link); /* it needs no memory: there is room for one that was there */
+	RB_INSERT(user_tree, &d->order, user);
+	(void)changelog_append(d->changes, &user->change);
+	d->observer->changed(d->arg, user, old, NULL, 0);
+	user_fields_unref(old);
 	return 0;
 }
 
@@ -329,7 +346,6 @@ static void remove_user(struct directory *d, struct user *user)
 	hashtab_remove(&d->users, &user->link);
 	RB_REMOVE(user_tree, &d->order, user);
 	user_free(d, user);
-	d->summary.removed++;
 }
 
 bool directory_remove(struct directory *d, const char *id)
@@ -340,28 +356,6 @@ bool directory_remove(struct directory *d, const char *id)
 		return false;
 	remove_user(d, user);
 	return true;
-}
-
-void directory_sync_begin(struct directory *d)
-{
-	d->sync++;
-	d->summary = (struct directory_summary){ 0 };
-	d->swept[0] = '\0';
-}
-
-bool directory_sync_end(struct directory *d, size_t budget, struct directory_summary *ret)
-{
-	struct user *user = directory_after(d, d->swept), *next;
-	size_t done = 0;
-
-	for (; user != NULL && done < budget; user = next, done++) {
-		next = directory_next(user);
-		memcpy(d->swept, user_id(user), strlen(user_id(user)) + 1);
-		if (user->mark != d->sync)
-			remove_user(d, user);
-	}
-	*ret = d->summary;
-	return user != NULL;
 }
 
 struct user *directory_find(const struct directory *d, const char *id)

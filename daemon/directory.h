@@ -16,6 +16,7 @@
 
 struct directory;
 struct presentity; /* aggregator.h */
+struct entry;	   /* origins.h */
 
 /* A group exists as long as it has members. */
 struct user_group {
@@ -34,8 +35,9 @@ struct user {
 	struct user_group **groups; /* each once */
 	uint32_t *group_places;	    /* where it stands in each group's members */
 	uint32_t group_count;
-	uint32_t mark;		       /* the sync that last named it */
+	uint32_t history;	       /* history.c: HISTORY_MARK_... */
 	struct presentity *presentity; /* the aggregator's half */
+	struct entry *entries;	       /* origins.c: where its fields come from; NULL if nobody counts them */
 	struct changelog_node change;  /* in the log of directory changes */
 };
 
@@ -47,26 +49,22 @@ struct directory_observer {
 	void (*changed)(
 	    void *arg, struct user *user, const struct user_fields *old, const char *const *left, size_t left_count);
 	void (*removed)(void *arg, struct user *user); /* before it is freed; groups still there */
+	/* Before it gets another id; `changed` follows. NULL: not needed. */
+	void (*renaming)(void *arg, struct user *user);
 };
 
 struct directory *directory_new(const struct directory_observer *observer, void *arg);
 void directory_free(struct directory *d); /* tells nobody */
 
-/* Add the user or change it; takes ownership of `fields`, which are valid (user_columns_check). 1: added or
+/* Add the user or change it; takes the reference of `fields`, which are valid (user_columns_check). 1: added or
  * changed, 0: was so already, -ENOMEM. */
 int directory_set(struct directory *d, struct user_fields *fields);
 
+/* Give the user, who stays the same object, the id in `fields`; takes the reference. 0, or -EEXIST: somebody has it. */
+int directory_rename(struct directory *d, struct user *user, struct user_fields *fields);
+
 /* Remove; false if there is no such user. */
 bool directory_remove(struct directory *d, const char *id);
-
-/* A sync: begin, directory_set() for each, then end until it returns false: users that were not named are
- * removed, at most `budget` looked at in a call. *ret is the summary so far. Nothing else may set users
- * meanwhile. */
-struct directory_summary {
-	size_t added, changed, unchanged, removed;
-};
-void directory_sync_begin(struct directory *d);
-bool directory_sync_end(struct directory *d, size_t budget, struct directory_summary *ret);
 
 struct user *directory_find(const struct directory *d, const char *id);
 const struct user_group *directory_group(const struct directory *d, const char *name);

@@ -1,10 +1,11 @@
-/* reload.c: a reload in three steps: parse the users aside, apply the configuration, apply the users.
+/* reload.c: a reload in three steps: parse the users aside; when they may be taken, apply the configuration; take them.
  * SPDX-License-Identifier: MIT */
 #include "daemon/reload.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/base/logger.h"
 #include "daemon/console/console.h"
@@ -12,40 +13,43 @@
 #include "daemon/users_file.h"
 
 #define SLICE_BYTES (64 * 1024) /* of users.csv, parsed in one turn: below 5 ms */
-#define SLICE_USERS 500		/* applied in one turn */
 #define TEXT_BYTES  (256 * 1024)
 
 struct reload {
 	struct config *config; /* new; NULL once it is applied */
 	struct users_file *users;
+	struct sync *sync;     /* of the users, while they are parsed */
+	struct durable_op *op; /* then: takes them */
+	bool force;
 	struct buf errors, warnings;
 	struct reload_done done;
 };
 
-static void log_summary(const struct directory_summary *s)
+static void log_summary(const struct sync_counts *c)
 {
-	log_info("directory", "read", LOG_NUMBER("added", (int64_t)s->added),
-	    LOG_NUMBER("changed", (int64_t)s->changed), LOG_NUMBER("removed", (int64_t)s->removed),
-	    LOG_NUMBER("unchanged", (int64_t)s->unchanged));
+	log_info("directory", "read", LOG_NUMBER("added", (int64_t)c->added),
+	    LOG_NUMBER("changed", (int64_t)c->changed), LOG_NUMBER("removed", (int64_t)c->removed),
+	    LOG_NUMBER("unchanged", (int64_t)c->unchanged));
 }
 
 int reload_users_at_start(struct daemon *d, struct buf *errors)
 {
-	struct directory_summary summary = { 0 };
-	struct users_file *users;
-	int r = users_file_open(&users, d->config->users, d->directory, errors);
+	struct sync *sync = durable_new_file_sync(d->durable);
+	struct users_file *users = NULL;
+	struct sync_counts counts;
+	int r = sync == NULL ? -ENOMEM : users_file_open(&users, d->config->users, sync, errors);
 
-	if (r < 0)
-		return r;
-	while ((r = users_file_parse(users, SIZE_MAX)) > 0)
-		;
-	if (r == 0) {
-		while (users_file_apply(users, SIZE_MAX, &summary))
+	if (r == 0)
+		while ((r = users_file_parse(users, SIZE_MAX)) > 0)
 			;
-		log_summary(&summary);
-	}
 	users_file_free(users);
-	return r;
+	if (r < 0) {
+		sync_free(sync);
+		return r;
+	}
+	durable_take_file_now(d->durable, sync, &counts);
+	log_summary(&counts);
+	return 0;
 }
 
 void reload_free(struct daemon *d)
@@ -56,38 +60,57 @@ void reload_free(struct daemon *d)
 		return;
 	d->reload = NULL;
 	users_file_free(r->users);
+	sync_free(r->sync);
+	if (r->op != NULL)
+		durable_forget(r->op);
 	config_free(r->config);
 	buf_done(&r->errors);
 	buf_done(&r->warnings);
 	free(r);
 }
 
-/* Tell who asked; once. */
-static void tell(struct reload *r, bool ok)
+/* Tell who asked, and be over. */
+static void finish(struct daemon *d, bool good, const struct sync_counts *users)
 {
-	if (r->done.done != NULL)
-		r->done.done(r->done.arg, ok, buf_text(&r->errors), buf_text(&r->warnings));
-	r->done.done = NULL;
-}
+	struct reload *r = d->reload;
+	const struct reload_result result = { good, users, buf_text(&r->errors), buf_text(&r->warnings) };
+	struct reload_done done = r->done;
 
-static void refuse(struct daemon *d)
-{
-	log_error("daemon", "reload_refused", LOG_TEXT("file", d->config->file),
-	    LOG_TEXT("why", "the configuration is not good; nothing was changed"));
-	tell(d->reload, false);
+	r->done.done = NULL;
+	if (done.done != NULL)
+		done.done(done.arg, &result);
 	reload_free(d);
 	service_ready(d->service);
 }
 
-static void apply_config(struct daemon *d)
+static void refuse(struct daemon *d, const struct sync_counts *users)
 {
+	log_error("daemon", "reload_refused", LOG_TEXT("file", d->config->file),
+	    LOG_TEXT("why",
+		users == NULL ? "the configuration is not good; nothing was changed" :
+				"too many users would be removed; nothing was changed"));
+	finish(d, false, users);
+}
+
+static bool same_state(const struct config *a, const struct config *b)
+{
+	return a->state == NULL || b->state == NULL ? a->state == b->state : strcmp(a->state, b->state) == 0;
+}
+
+/* The users may be taken: from here on there is no way back. */
+static void apply_config(void *arg)
+{
+	struct daemon *d = arg;
 	struct reload *r = d->reload;
 	struct config *old = d->config;
 
 	d->config = r->config;
 	r->config = NULL;
+	if (!same_state(old, d->config))
+		buf_puts(&r->warnings, "state: another folder is used from the next start on\n");
 	logger_set_level(NULL, (enum log_level)d->config->log_level);
 	aggregator_configure(d->aggregator, &d->config->aggregator, loop_now(d->loop));
+	daemon_configure_history(d, loop_now(d->loop));
 	sources_apply(d->sources, d->config, &r->warnings);
 	if (console_apply(d->console, d->config, &r->warnings) < 0)
 		log_error("console", "not_listening", LOG_TEXT("why", buf_text(&r->warnings)));
@@ -95,37 +118,49 @@ static void apply_config(struct daemon *d)
 	log_info("daemon", "reloaded", LOG_TEXT("file", d->config->file));
 }
 
-static void apply_users(struct daemon *d)
+static void on_taken(void *arg, const struct durable_result *result)
 {
-	struct directory_summary summary = { 0 };
+	struct daemon *d = arg;
 
-	if (users_file_apply(d->reload->users, SLICE_USERS, &summary))
+	d->reload->op = NULL;
+	if (result->end != DURABLE_DONE) {
+		buf_printf(
+		    &d->reload->errors, "%s: %s\n", d->config->users == NULL ? "users" : d->config->users, result->why);
+		refuse(d, result->counts);
 		return;
-	log_summary(&summary);
-	tell(d->reload, true);
-	reload_free(d);
-	service_ready(d->service);
+	}
+	log_summary(result->counts);
+	finish(d, true, result->counts);
+}
+
+static void take_users(struct daemon *d)
+{
+	struct reload *r = d->reload;
+	struct sync *sync = r->sync;
+
+	r->sync = NULL;
+	r->op = durable_take_file(d->durable, sync, r->force, apply_config, (struct durable_done){ on_taken, d });
+	if (r->op != NULL)
+		return;
+	buf_puts(&r->errors, "no memory\n");
+	refuse(d, NULL);
 }
 
 bool reload_run(struct daemon *d)
 {
 	int r;
 
-	if (d->reload == NULL)
+	if (d->reload == NULL || d->reload->op != NULL)
 		return false;
-	if (d->reload->config == NULL) {
-		apply_users(d);
-		return d->reload != NULL;
-	}
 	r = users_file_parse(d->reload->users, SLICE_BYTES);
 	if (r < 0)
-		refuse(d);
+		refuse(d, NULL);
 	else if (r == 0)
-		apply_config(d);
+		take_users(d);
 	return d->reload != NULL;
 }
 
-bool daemon_reload(struct daemon *d, struct reload_done done)
+bool daemon_reload(struct daemon *d, bool force, struct reload_done done)
 {
 	struct reload *r = d->reload != NULL ? NULL : calloc(1, sizeof *r);
 
@@ -134,11 +169,13 @@ bool daemon_reload(struct daemon *d, struct reload_done done)
 	service_reloading(d->service);
 	d->reload = r;
 	r->done = done;
+	r->force = force;
 	buf_init(&r->errors, TEXT_BYTES);
 	buf_init(&r->warnings, TEXT_BYTES);
-	if (config_load(d->config->file, &r->config, &r->errors, &r->warnings) < 0 ||
-	    users_file_open(&r->users, r->config->users, d->directory, &r->errors) < 0)
-		refuse(d);
+	r->sync = durable_new_file_sync(d->durable);
+	if (r->sync == NULL || config_load(d->config->file, &r->config, &r->errors, &r->warnings) < 0 ||
+	    users_file_open(&r->users, r->config->users, r->sync, &r->errors) < 0)
+		refuse(d, NULL);
 	return true;
 }
 

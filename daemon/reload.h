@@ -8,7 +8,7 @@
 /* Read the users all at once: at the start nobody is served yet. 0, or -errno with sentences. */
 int reload_users_at_start(struct daemon *d, struct buf *errors);
 
-/* A slice of the reload that goes on, if there is one. True: there is more. */
+/* A slice of the reload that goes on, if there is one. True: there is more to do at once. */
 bool reload_run(struct daemon *d);
 
 /* Drop it; who asked is not told. */

@@ -42,12 +42,11 @@ static void log_lines(enum log_level level, const char *event, const char *text)
 	}
 }
 
-static void on_reloaded(void *arg, bool ok, const char *errors, const char *warnings)
+static void on_reloaded(void *arg, const struct reload_result *result)
 {
 	(void)arg;
-	(void)ok; /* the reload says so itself */
-	log_lines(LOG_LEVEL_ERROR, "refused", errors);
-	log_lines(LOG_LEVEL_WARNING, "warning", warnings);
+	log_lines(LOG_LEVEL_ERROR, "refused", result->errors);
+	log_lines(LOG_LEVEL_WARNING, "warning", result->warnings);
 }
 
 static void on_reload(void *arg, short what)
@@ -55,7 +54,7 @@ static void on_reload(void *arg, short what)
 	struct service *s = arg;
 
 	(void)what;
-	if (!daemon_reload(s->daemon, (struct reload_done){ on_reloaded, s }))
+	if (!daemon_reload(s->daemon, false, (struct reload_done){ on_reloaded, s }))
 		log_warning("daemon", "reload_refused", LOG_TEXT("why", "another reload is still under way"));
 }
 

@@ -200,6 +200,8 @@ void source_write(const struct source *s, struct buf *b)
 	jsonw_int(b, "busy_ms", stats.wrong_lamp_busy);
 	jsonw_int(b, "any_ms", stats.wrong_lamp_any);
 	jsonw_object_end(b);
+	if (s->config.directory_use)
+		source_write_directory(s, b);
 	if (s->connector != NULL && s->type->stats != NULL) {
 		jsonw_object(b, "details");
 		s->type->stats(s->connector, b);
@@ -277,6 +279,7 @@ static void run(struct source *s)
 
 static void halt(struct source *s)
 {
+	source_directory_drop(s);
 	loop_event_free(s->retry);
 	s->retry = NULL;
 	if (s->connector != NULL && s->probe.running)
@@ -321,6 +324,7 @@ static void source_free(struct source *s)
 	changelog_forget(s->all->changes, &s->change);
 	TAILQ_REMOVE(&s->all->list, s, link);
 	config_source_done(&s->config);
+	free(s->taken_why);
 	free(s->idle_why);
 	free(s);
 }
@@ -397,6 +401,13 @@ static struct config_source *configured(struct config *config, const char *name)
 	return NULL;
 }
 
+static bool has_directory(void *arg, const char *name)
+{
+	const struct source *s = sources_find(arg, name);
+
+	return s != NULL && s->config.directory_use;
+}
+
 void sources_apply(struct sources *all, struct config *config, struct buf *warnings)
 {
 	struct source *s, *next;
@@ -413,6 +424,13 @@ void sources_apply(struct sources *all, struct config *config, struct buf *warni
 		else
 			update(s, &config->sources[i], warnings);
 	}
+	if (all->durable != NULL)
+		durable_keep_sources(all->durable, has_directory, all);
+}
+
+void sources_set_durable(struct sources *all, struct durable *durable)
+{
+	all->durable = durable;
 }
 
 void sources_shutdown(struct sources *all)

@@ -7,6 +7,7 @@
 #include "daemon/aggregator.h"
 #include "daemon/changelog.h"
 #include "daemon/config.h"
+#include "daemon/durable.h"
 #include "daemon/loop.h"
 
 struct sources;
@@ -20,6 +21,9 @@ void sources_free(struct sources *all); /* after sources_shutdown() */
  * unwatch, verify and address with a struct source as owner. */
 void sources_connect(struct sources *all, struct aggregator *aggregator);
 extern const struct aggregator_host sources_host;
+
+/* What survives for them; once, before sources_apply(). */
+void sources_set_durable(struct sources *all, struct durable *durable);
 
 /* Make the sources what `config` says. The settings of new ones are taken out of it (NULL is left there);
  * those that did not change keep their connection. Lines about what goes on, and would not if it were started
@@ -49,6 +53,15 @@ void source_write_line(
  * once. A second probe while one runs: -EBUSY. */
 int source_probe(struct source *s, void (*hop)(void *arg, const char *hop, const char *sentence, bool ok), void *arg);
 void source_probe_forget(struct source *s, const void *arg); /* who asked is gone */
+
+/* A directory that was refused since it would remove too many: whether there is one, and take it in (durable.h). */
+bool source_holds_directory(const struct source *s);
+struct durable_op *source_take_held(struct source *s, bool force, struct durable_done done);
+
+/* Of a request that waits, or of a user: tell the peer. 0; -ENOTCONN: not now; -ENOTSUP: it has no such thing; -ENOENT: the
+ * user has no address there. The address is written to buf. */
+int source_decide(struct source *s, const char *address, bool accept);
+int source_contact(struct source *s, const struct user *user, bool add, char *buf, size_t size);
 
 /* Changes of status: nodes are sources. */
 struct changelog *sources_changes(struct sources *all);

@@ -28,12 +28,17 @@ struct source {
 	bool stopped;		  /* by command */
 	struct loop_event *retry; /* of a start that failed; NULL while none is due */
 	struct probe probe;
+	struct sync *staging;		/* the directory that it tells at the moment; NULL none */
+	struct durable_op *taking;	/* the one that is taken in; NULL none */
+	struct directory_outcome taken; /* what became of the last one */
+	char *taken_why;		/* owned; NULL: it was taken, or there was none */
 };
 
 struct sources {
 	struct loop *loop;
 	struct directory *directory;
 	struct aggregator *aggregator;
+	struct durable *durable; /* NULL: nothing survives (tests) */
 	struct changelog *changes;
 	TAILQ_HEAD(, source) list;
 	void (*line)(void *arg, const struct buf *json);
@@ -46,5 +51,9 @@ void source_log_status(const struct source *s, enum source_status status, const 
 
 /* sources_probe.c: end the probe that runs, as far as it came. */
 void source_probe_over(struct source *s);
+
+/* sources_durable.c: it ends; nobody waits for what it began. */
+void source_directory_drop(struct source *s);
+void source_write_directory(const struct source *s, struct buf *b);
 
 #endif

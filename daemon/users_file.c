@@ -1,4 +1,4 @@
-/* users_file.c: reading users.csv and applying it.
+/* users_file.c: reading users.csv.
  * SPDX-License-Identifier: MIT */
 #include "daemon/users_file.h"
 
@@ -13,13 +13,10 @@
 
 struct users_file {
 	char *path; /* NULL: no file, nobody */
-	struct directory *directory;
+	struct sync *sync;
 	FILE *in; /* with `csv`, until the parse is over */
 	struct users_csv *csv;
 	struct buf *errors;
-	struct user_fields **users; /* parsed; NULL where already applied */
-	size_t count, size, applied;
-	bool syncing;
 };
 
 void users_file_free(struct users_file *f)
@@ -29,9 +26,6 @@ void users_file_free(struct users_file *f)
 	if (f->in != NULL)
 		fclose(f->in);
 	users_csv_free(f->csv);
-	for (size_t i = f->applied; i < f->count; i++)
-		free(f->users[i]);
-	free(f->users);
 	free(f->path);
 	free(f);
 }
@@ -40,28 +34,19 @@ static int keep(void *arg, struct user_fields *fields)
 {
 	struct users_file *f = arg;
 
-	if (f->count == f->size) {
-		size_t size = f->size == 0 ? 256 : f->size * 2;
-		struct user_fields **users = reallocarray(f->users, size, sizeof *users);
-
-		if (users == NULL) {
-			free(fields);
-			return -ENOMEM;
-		}
-		f->users = users;
-		f->size = size;
-	}
-	f->users[f->count++] = fields;
+	if (f->sync != NULL)
+		return sync_add(f->sync, user_field(fields, USER_ID), fields);
+	user_fields_unref(fields);
 	return 0;
 }
 
-int users_file_open(struct users_file **ret, const char *path, struct directory *directory, struct buf *errors)
+int users_file_open(struct users_file **ret, const char *path, struct sync *sync, struct buf *errors)
 {
 	struct users_file *f = calloc(1, sizeof *f);
 
 	if (f == NULL)
 		return -ENOMEM;
-	f->directory = directory;
+	f->sync = sync;
 	if (path != NULL) {
 		f->path = strdup(path);
 		f->in = fopen(path, "re");
@@ -110,18 +95,4 @@ int users_file_parse(struct users_file *f, size_t budget)
 		r = -EIO;
 	}
 	return r == 0 && n > 0 ? 1 : end_parse(f, r);
-}
-
-bool users_file_apply(struct users_file *f, size_t budget, struct directory_summary *ret)
-{
-	size_t end = f->count - f->applied > budget ? f->applied + budget : f->count;
-
-	if (!f->syncing)
-		directory_sync_begin(f->directory);
-	f->syncing = true;
-	for (; f->applied < end; f->applied++)
-		(void)directory_set(f->directory, f->users[f->applied]); /* without memory: as it was */
-	if (f->applied < f->count)
-		return true;
-	return directory_sync_end(f->directory, budget, ret);
 }

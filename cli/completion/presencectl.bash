@@ -4,8 +4,9 @@
 # Names of sources and ids of users are asked from the daemon, within two seconds and without a word if it cannot be
 # reached. They are never given to compgen -W, which would run a $(command) in them.
 
-_presencectl_commands='status list get watch explain subscribe doctor source reload log record replay decode compose
-    help'
+_presencectl_commands='status list get watch explain subscribe doctor source note history users requests contacts reload
+    log record replay decode compose help'
+_presencectl_columns='name= groups= extension= sip_uri= xmpp= broadworks= line= upn= webex= voicemail='
 _presencectl_rich='available available_idle away busy busy_idle dnd offline
     appointment breakfast dinner holiday in-transit looking-for-work lunch meal meeting on-the-phone other performance
     permanent-absence playing presentation shopping sleeping spectator steering travel tv unknown vacation working
@@ -38,6 +39,10 @@ _presencectl_sources() {
 	_presencectl_offer < <(_presencectl_ask status | grep -o '"name":"[^"\\]*","type":' | cut -d '"' -f 4)
 }
 
+_presencectl_requests() {
+	_presencectl_offer < <(_presencectl_ask requests | sed -n 's/^{"id":\([0-9]*\),.*/\1/p')
+}
+
 _presencectl_words() {
 	local IFS=$' \t\n'
 
@@ -58,8 +63,29 @@ _presencectl_value() {
 	--source) _presencectl_sources ;;
 	--match) _presencectl_users ;;
 	--type) _presencectl_words 'application/pidf+xml application/cpim-pidf+xml application/dialog-info+xml' ;;
-	--seconds | --entity) ;;
+	--seconds | --entity | --until | --for | --author) ;;
+	--from | --to) _presencectl_words 'today yesterday' ;;
 	*) return 1 ;;
+	esac
+}
+
+# Arguments of "users": $1 of them stand before this one, $2 is the first.
+_presencectl_of_users() {
+	if [[ $1 -eq 0 ]]; then
+		_presencectl_words 'import export set remove rename sync'
+		return
+	fi
+	case $2 in
+	import | export) [[ $1 -eq 1 ]] && _presencectl_files ;;
+	set) if [[ $1 -eq 1 ]]; then
+		_presencectl_users
+	else
+		compopt -o nospace 2>/dev/null
+		_presencectl_words "$_presencectl_columns"
+	fi ;;
+	remove) _presencectl_users ;;
+	rename) [[ $1 -eq 1 ]] && _presencectl_users ;;
+	sync) [[ $1 -eq 1 ]] && _presencectl_sources ;;
 	esac
 }
 
@@ -76,6 +102,22 @@ _presencectl_arguments() {
 	log) case $2 in
 		0) _presencectl_words 'error warning info debug' ;;
 		1) _presencectl_words 'config console daemon directory link loop sip source' ;;
+		esac ;;
+	note) case $2 in
+		0) _presencectl_words 'set clear' ;;
+		1) _presencectl_users ;;
+		esac ;;
+	history) [[ $2 -eq 0 ]] && _presencectl_users ;;
+	users) _presencectl_of_users "$2" "$3" ;;
+	requests) if [[ $2 -eq 0 ]]; then
+		_presencectl_words 'list accept deny'
+	elif [[ $3 != list ]]; then
+		_presencectl_requests
+	fi ;;
+	contacts) case $2 in
+		0) _presencectl_words 'add remove' ;;
+		1) _presencectl_sources ;;
+		2) _presencectl_users ;;
 		esac ;;
 	decode) if [[ $2 -eq 0 ]]; then
 		_presencectl_words 'pidf dialog-info'
@@ -99,7 +141,8 @@ _presencectl() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-s | --socket) presencectl+=(-s "${COMP_WORDS[++i]/#\~/$HOME}") ;;
-		--rich | --telephony | --source | --match | --seconds | --config | --live | --type | --entity) i+=1 ;;
+		--rich | --telephony | --source | --match | --seconds | --config | --live | --type | --entity | --until | \
+			--for | --author | --from | --to) i+=1 ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then
@@ -118,6 +161,10 @@ _presencectl() {
 		'') options+=' -V --version -h --help' ;;
 		list) options+=' --rich --telephony --source --match' ;;
 		subscribe) options+=' --seconds' ;;
+		note) options+=' --until --for --author' ;;
+		history) options+=' --from --to' ;;
+		users) options+=' --replace --force --dry-run' ;;
+		reload) options+=' --force' ;;
 		replay) options+=' --config --live --fast' ;;
 		decode) options+=' --type --entity' ;;
 		compose) options+=' --config' ;;

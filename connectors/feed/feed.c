@@ -1,15 +1,12 @@
 /* feed.c: the smallest connector: any program connects to a Unix socket, is told what to watch, and pushes
  * raw states. SPDX-License-Identifier: MIT
  *
- * One program at a time. To it go {"watch":A}, {"unwatch":A}, {"verify":A} and {"error":..,"line":N}; from it
- * come raw states (raw_json.h), {"resync":"begin"} and {"resync":"end"}. What is still to be told is a mark
- * on the address, so a program that does not read costs nothing.
+ * One program at a time. To it go {"watch":A}, {"unwatch":A}, {"verify":A}; what comes from it is done in feed_lines.c.
+ * What is still to be told is a mark on the address, so a program that does not read costs nothing.
  */
 #include "connectors/feed/feed.h"
 
-#include <bsd/sys/queue.h>
 #include <errno.h>
-#include <event2/buffer.h>
 #include <event2/event.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,46 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "connectors/feed/feed_spec.h"
-#include "daemon/base/hashtab.h"
-#include "daemon/base/json_in.h"
+#include "connectors/feed/feed_private.h"
 #include "daemon/base/jsonw.h"
-#include "daemon/base/lines.h"
 #include "daemon/base/unix_socket.h"
-#include "daemon/loop.h"
-#include "daemon/model/raw_json.h"
 
 #define RETRY_ACCEPT_MS 1000
-#define LINE_MAX_BYTES	(64 * 1024)
-#define OUT_HIGH_BYTES	(64 * 1024) /* more is not written ahead to a program that reads slowly */
-#define BOTH_DOMAINS	(1u << DOMAIN_RICH | 1u << DOMAIN_TELEPHONY)
-
-/* One address, watched in one domain or in both. */
-struct feed_watch {
-	struct hash_link link;
-	TAILQ_ENTRY(feed_watch) place; /* in `queue` or in `quiet` */
-	uint8_t domains;
-	bool again;	   /* the peer is to be told once more, so that it says the present state */
-	bool verify;	   /* the peer is to be asked to say it again */
-	uint32_t told_in;  /* the connection in which the peer was told to watch it */
-	uint32_t quiet_in; /* the connection in which nothing is to be told of it: it is in `quiet`, else in `queue` */
-	char address[];
-};
-
-struct connector {
-	struct source *source;
-	const struct feed_settings *settings;
-	struct loop *loop;
-	int listen_fd, fd; /* fd -1: nobody is connected */
-	struct loop_event *accept_event, *retry_event, *read_event, *write_event, *first_event;
-	struct lines lines;
-	struct evbuffer *out;
-	struct hashtab watches;
-	TAILQ_HEAD(, feed_watch) queue, quiet; /* something, or nothing, is to be told about these */
-	uint32_t connection;		       /* number of the present or last one; 0 is none */
-	uint64_t line_number, errors;
-	char last_error[256];
-};
 
 static const char *watch_key(const struct hash_link *link)
 {
@@ -93,7 +55,7 @@ static void put_line(struct connector *c, const char *key, const char *text)
 {
 	struct buf b;
 
-	buf_init(&b, LINE_MAX_BYTES);
+	buf_init(&b, FEED_LINE_MAX_BYTES);
 	jsonw_object(&b, NULL);
 	jsonw_text(&b, key, text);
 	jsonw_object_end(&b);
@@ -130,7 +92,7 @@ static void write_some(struct connector *c)
 
 	if (c->fd < 0)
 		return;
-	while (evbuffer_get_length(c->out) < OUT_HIGH_BYTES && (w = TAILQ_FIRST(&c->queue)) != NULL)
+	while (evbuffer_get_length(c->out) < FEED_OUT_HIGH_BYTES && (w = TAILQ_FIRST(&c->queue)) != NULL)
 		tell(c, w);
 	if (evbuffer_get_length(c->out) > 0 && evbuffer_write(c->out, c->fd) < 0 && errno != EAGAIN && errno != EINTR) {
 		lose_peer(c, "the feeding program has closed the connection");
@@ -140,6 +102,15 @@ static void write_some(struct connector *c)
 		loop_event_arm(c->write_event);
 	else
 		loop_event_disarm(c->write_event);
+}
+
+void feed_put(struct connector *c, const struct buf *object)
+{
+	if (c->fd < 0 || object->failed)
+		return;
+	evbuffer_add(c->out, buf_text(object), object->len);
+	evbuffer_add(c->out, "\n", 1);
+	loop_event_arm(c->write_event);
 }
 
 /* Downward calls only mark; the loop writes, once for all of a turn. */
@@ -157,94 +128,6 @@ static void on_writable(void *arg, short what)
 
 /* --- reading ------------------------------------------------------------------------------------- */
 
-static void refuse(struct connector *c, const char *why)
-{
-	struct buf b;
-
-	c->errors++;
-	snprintf(c->last_error, sizeof c->last_error, "line %llu: %s", (unsigned long long)c->line_number, why);
-	if (evbuffer_get_length(c->out) > OUT_HIGH_BYTES * 4)
-		return; /* a peer that sends nonsense and reads nothing need not hear of each */
-	buf_init(&b, 4096);
-	jsonw_object(&b, NULL);
-	jsonw_text(&b, "error", why);
-	jsonw_int(&b, "line", (int64_t)c->line_number);
-	jsonw_object_end(&b);
-	buf_putc(&b, '\n');
-	evbuffer_add(c->out, buf_text(&b), b.len);
-	buf_done(&b);
-	write_soon(c);
-}
-
-static void take_resync(struct connector *c, const char *word)
-{
-	if (word != NULL && strcmp(word, "begin") == 0)
-		source_resync_begin(c->source, BOTH_DOMAINS);
-	else if (word != NULL && strcmp(word, "end") == 0)
-		source_resync_end(c->source, BOTH_DOMAINS);
-	else if (word != NULL && strcmp(word, "resumed") == 0)
-		source_resumed(c->source, BOTH_DOMAINS);
-	else
-		refuse(c, "resync: expected begin, end or resumed");
-}
-
-static void take_raw(struct connector *c, const json_t *value)
-{
-	char address[USER_MAX_FIELD_BYTES + 1], why[400];
-	struct parse_error error;
-	struct raw_line line;
-
-	if (raw_json_parse(value, &line, &error) < 0) {
-		refuse(c, error.text);
-		return;
-	}
-	if (line.user != NULL && !source_address_of(c->source, line.user, line.facts.domain, address, sizeof address)) {
-		snprintf(
-		    why, sizeof why, "user: nobody with an address at this source is called \"%.128s\"", line.user);
-		refuse(c, why);
-		return;
-	}
-	if (source_raw_state(c->source, line.user != NULL ? address : line.address, &line.facts) == -EINVAL)
-		refuse(c, "status: not one that a source can say");
-}
-
-static void take_line(struct connector *c, const char *text, size_t len)
-{
-	const json_t *resync;
-	char why[256];
-	json_t *value;
-	int r;
-
-	if (len == 0)
-		return;
-	r = json_in_object(text, len, &value, why, sizeof why);
-	if (r < 0) {
-		refuse(c, r == -ENOMEM ? "no memory" : why);
-		return;
-	}
-	resync = json_object_get(value, "resync");
-	if (resync != NULL)
-		take_resync(c, json_string_value(resync));
-	else
-		take_raw(c, value);
-	json_decref(value);
-}
-
-static void take_lines(struct connector *c)
-{
-	enum lines_result r;
-	const char *text;
-	size_t len;
-
-	while (c->fd >= 0 && (r = lines_next(&c->lines, &text, &len)) != LINES_NONE) {
-		c->line_number++;
-		if (r == LINES_TOO_LONG)
-			refuse(c, "the line is longer than 65536 bytes");
-		else
-			take_line(c, text, len);
-	}
-}
-
 static void on_readable(void *arg, short what)
 {
 	struct connector *c = arg;
@@ -256,7 +139,7 @@ static void on_readable(void *arg, short what)
 	if (n <= 0)
 		lose_peer(c, "the feeding program has closed the connection");
 	else
-		take_lines(c);
+		feed_take_lines(c);
 }
 
 /* --- the connection ------------------------------------------------------------------------------ */
@@ -278,7 +161,7 @@ static void drop_connection(struct connector *c)
 static void lose_peer(struct connector *c, const char *why)
 {
 	drop_connection(c);
-	source_status_changed(c->source, BOTH_DOMAINS, SOURCE_STATUS_CONNECTION_ERROR, why);
+	source_status_changed(c->source, FEED_BOTH_DOMAINS, SOURCE_STATUS_CONNECTION_ERROR, why);
 }
 
 static void welcome(struct connector *c, int fd)
@@ -288,7 +171,7 @@ static void welcome(struct connector *c, int fd)
 	c->out = evbuffer_new();
 	c->read_event = loop_event_new(c->loop, "feed-read", fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->write_event = loop_event_new(c->loop, "feed-write", fd, EV_WRITE, on_writable, c);
-	if (lines_init(&c->lines, LINE_MAX_BYTES) < 0 || c->out == NULL || c->read_event == NULL ||
+	if (lines_init(&c->lines, FEED_LINE_MAX_BYTES) < 0 || c->out == NULL || c->read_event == NULL ||
 	    c->write_event == NULL) {
 		drop_connection(c);
 		return;
@@ -296,7 +179,7 @@ static void welcome(struct connector *c, int fd)
 	TAILQ_CONCAT(&c->queue, &c->quiet, place); /* a new peer is to be told of all */
 	c->connection++;
 	loop_event_arm(c->read_event);
-	source_status_changed(c->source, BOTH_DOMAINS, SOURCE_STATUS_UP, NULL);
+	source_status_changed(c->source, FEED_BOTH_DOMAINS, SOURCE_STATUS_UP, NULL);
 	write_soon(c);
 }
 
@@ -348,7 +231,7 @@ static void on_started(void *arg, short what)
 	if (c->fd >= 0)
 		return;
 	snprintf(why, sizeof why, "waiting for a program to connect to %s", c->settings->socket);
-	source_status_changed(c->source, BOTH_DOMAINS, SOURCE_STATUS_CONNECTING, why);
+	source_status_changed(c->source, FEED_BOTH_DOMAINS, SOURCE_STATUS_CONNECTING, why);
 }
 
 /* --- the contract -------------------------------------------------------------------------------- */
@@ -464,6 +347,54 @@ static void verify(struct connector *c, const char *address, enum domain domain)
 	write_soon(c);
 }
 
+/* {KEY: address, WORD: yes}. */
+static int tell_of(struct connector *c, const char *key, const char *address, const char *word, bool yes)
+{
+	struct buf b;
+
+	if (c->fd < 0)
+		return -ENOTCONN;
+	buf_init(&b, FEED_LINE_MAX_BYTES);
+	jsonw_object(&b, NULL);
+	jsonw_text(&b, key, address);
+	jsonw_bool(&b, word, yes);
+	jsonw_object_end(&b);
+	feed_put(c, &b);
+	buf_done(&b);
+	return 0;
+}
+
+static int decide(struct connector *c, const char *address, bool accept)
+{
+	return tell_of(c, "decide", address, "accept", accept);
+}
+
+static int contact(struct connector *c, const char *address, bool add)
+{
+	return tell_of(c, "contact", address, "add", add);
+}
+
+static void directory_taken(struct connector *c, const struct directory_outcome *o)
+{
+	struct buf b;
+
+	buf_init(&b, FEED_LINE_MAX_BYTES);
+	jsonw_object(&b, NULL);
+	jsonw_text(&b, "directory", o->why == NULL ? "taken" : "refused");
+	if (o->why != NULL) {
+		jsonw_text(&b, "why", o->why);
+	} else {
+		jsonw_int(&b, "added", (int64_t)o->added);
+		jsonw_int(&b, "changed", (int64_t)o->changed);
+		jsonw_int(&b, "unchanged", (int64_t)o->unchanged);
+		jsonw_int(&b, "removed", (int64_t)o->removed);
+		jsonw_int(&b, "conflicts", (int64_t)o->conflicts);
+	}
+	jsonw_object_end(&b);
+	feed_put(c, &b);
+	buf_done(&b);
+}
+
 static void probe(struct connector *c)
 {
 	char why[512];
@@ -501,5 +432,8 @@ const struct connector_type feed_type = {
 	.unwatch = unwatch,
 	.verify = verify,
 	.probe = probe,
+	.decide = decide,
+	.contact = contact,
+	.directory_taken = directory_taken,
 	.stats = stats,
 };

@@ -36,6 +36,7 @@ const struct connector_spec feed_spec = {
 	.technology = -1,
 	.technology_of = technology_of,
 	.domains = 1u << DOMAIN_RICH | 1u << DOMAIN_TELEPHONY,
+	.directory = true,
 	.options = options,
 	.settings_size = sizeof(struct feed_settings),
 	.address = address,

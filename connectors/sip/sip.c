@@ -373,7 +373,7 @@ static void prepare_questions(struct connector *c)
 
 static int read_password(struct connector *c, char *err, size_t err_size)
 {
-	int r = secret_read(c->settings->password, c->settings->password_file, c->password, err, err_size);
+	int r = source_secret(c->source, c->settings->password, c->settings->password_file, c->password, err, err_size);
 
 	c->has_password = r > 0;
 	return r;
@@ -471,7 +471,7 @@ static void verify(struct connector *c, const char *address, enum domain domain)
 static bool outdated(const struct connector *c, char *why, size_t size)
 {
 	char password[SECRET_SIZE];
-	int r = secret_read(c->settings->password, c->settings->password_file, password, why, size);
+	int r = source_secret(c->source, c->settings->password, c->settings->password_file, password, why, size);
 	bool differs = (r > 0) != c->has_password || strcmp(password, c->password) != 0;
 
 	explicit_bzero(password, sizeof password);

@@ -47,6 +47,17 @@ bool utf8_is_valid(const char *text, size_t len)
 	return true;
 }
 
+bool utf8_has_control(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c < ' ' || c == 0x7f || (c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0))
+			return true;
+	}
+	return false;
+}
+
 void utf8_repair(char *text)
 {
 	size_t left = strlen(text);

@@ -27,7 +27,7 @@ struct pending;
 /* Its part in events.c: which topics it follows, from where. */
 struct event_cursors {
 	bool users, sources, requests;
-	uint64_t users_seq, sources_seq;
+	uint64_t users_seq, sources_seq, requests_seq;
 };
 
 /* Its part in recorder.c. */
@@ -50,6 +50,7 @@ struct connection {
 	struct loop_event *read_event, *write_event, *again_event;
 	struct subscription *subscription; /* NULL: none */
 	struct pending *pending;	   /* a request that is not answered yet; NULL: none */
+	struct sync *import;		   /* users of users.import that were staged; NULL: none */
 	struct event_cursors events;
 	struct recorder_state recorder;
 	bool closed, paused;

@@ -44,9 +44,10 @@ struct console {
 	size_t connection_count, recorder_count;
 	struct ring rings[PRESENCE_VARIANTS];
 	struct console_counters counters;
-	uint64_t users_seen, sources_seen; /* events up to here were handed to who follows them */
-	bool events_behind;		   /* somebody who follows them has not got all */
-	bool settled;			   /* presence.get may be waiting for this */
+	uint64_t users_seen, sources_seen, requests_seen; /* events up to here were handed to who follows them */
+	bool events_behind;				  /* somebody who follows them has not got all */
+	bool settled;					  /* presence.get may be waiting for this */
+	bool importing;					  /* a connection stages users */
 };
 
 struct console *console_new(struct daemon *d)
@@ -378,7 +379,7 @@ static bool run_events(struct console *c)
 		bool rest = true;
 
 		next = LIST_NEXT(connection, link);
-		if (!connection->events.users && !connection->events.sources)
+		if (!connection->events.users && !connection->events.sources && !connection->events.requests)
 			continue;
 		if (!connection->blocked) {
 			rest = events_run(connection);
@@ -395,10 +396,12 @@ static bool there_are_events(struct console *c)
 {
 	uint64_t users = changelog_last(directory_changes(c->daemon->directory));
 	uint64_t sources = changelog_last(sources_changes(c->daemon->sources));
-	bool any = users != c->users_seen || sources != c->sources_seen;
+	uint64_t requests = changelog_last(inbox_changes(durable_inbox(c->daemon->durable)));
+	bool any = users != c->users_seen || sources != c->sources_seen || requests != c->requests_seen;
 
 	c->users_seen = users;
 	c->sources_seen = sources;
+	c->requests_seen = requests;
 	return any;
 }
 
@@ -486,4 +489,17 @@ void console_forget(struct console *c, struct connection *connection)
 	c->connection_count--;
 	if (connection->recorder.on)
 		c->recorder_count--;
+}
+
+bool console_import_begin(struct console *c)
+{
+	bool free = !c->importing;
+
+	c->importing = true;
+	return free;
+}
+
+void console_import_over(struct console *c)
+{
+	c->importing = false;
 }

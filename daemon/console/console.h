@@ -40,4 +40,8 @@ size_t console_connection_count(const struct console *c);
 void console_forget(struct console *c, struct connection *connection); /* it was closed */
 void console_recording_changed(struct console *c, int by);
 
+/* Whoever stages users for an import keeps much in memory: one connection at a time. False: another one does. */
+bool console_import_begin(struct console *c);
+void console_import_over(struct console *c);
+
 #endif

@@ -2,7 +2,10 @@
  * SPDX-License-Identifier: MIT */
 #include "daemon/console/events.h"
 
+#include <stdlib.h>
+
 #include "daemon/base/jsonw.h"
+#include "daemon/console/methods.h"
 
 #define LINE_MAX_BYTES (64 * 1024)
 
@@ -12,7 +15,8 @@ void events_follow(struct connection *c, bool users, bool sources, bool requests
 		.sources = sources,
 		.requests = requests,
 		.users_seq = changelog_last(directory_changes(c->daemon->directory)),
-		.sources_seq = changelog_last(sources_changes(c->daemon->sources)) };
+		.sources_seq = changelog_last(sources_changes(c->daemon->sources)),
+		.requests_seq = changelog_last(inbox_changes(durable_inbox(c->daemon->durable))) };
 }
 
 static void notify(struct connection *c, const char *method,
@@ -60,6 +64,18 @@ static void write_source(struct buf *b, const struct changelog_entry *e)
 	jsonw_object_end(b);
 }
 
+static void write_request(struct buf *b, const struct changelog_entry *e)
+{
+	if (e->tombstone != NULL) {
+		jsonw_int(b, "id", strtoll(e->tombstone->id, NULL, 10));
+		jsonw_bool(b, "removed", true);
+		return;
+	}
+	jsonw_object(b, "request");
+	methods_write_request(b, hash_entry(e->node, const struct inbox_request, change));
+	jsonw_object_end(b);
+}
+
 /* Whether an entry is told at all: who only left a group is told of by the change itself. */
 static bool is_told(const struct changelog_entry *e)
 {
@@ -92,6 +108,10 @@ bool events_run(struct connection *c)
 	if (c->events.sources)
 		more = run(c, sources_changes(c->daemon->sources), &c->events.sources_seq, "sources.changed",
 			   write_source) ||
+		    more;
+	if (c->events.requests)
+		more = run(c, inbox_changes(durable_inbox(c->daemon->durable)), &c->events.requests_seq,
+			   "requests.changed", write_request) ||
 		    more;
 	return more;
 }

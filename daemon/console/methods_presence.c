@@ -13,7 +13,7 @@
 #define GET_MAX_USERS	1000
 #define GET_MAX_WAIT_MS 10000
 
-void methods_write_presence(struct buf *b, const struct user *user, bool calls)
+void methods_write_presence(const struct daemon *d, struct buf *b, const struct user *user, bool calls)
 {
 	struct published p = aggregator_published(user);
 
@@ -21,6 +21,7 @@ void methods_write_presence(struct buf *b, const struct user *user, bool calls)
 	jsonw_int(b, "seq", (int64_t)p.seq);
 	jsonw_time(b, "at", p.at);
 	presence_write(b, p.presence, calls);
+	notes_write(durable_notes(d->durable), user_id(user), b);
 }
 
 /* --- presence.get -------------------------------------------------------------------------------- */
@@ -52,7 +53,7 @@ static void write_presences(struct request *rq)
 		if (aggregator_published(user).presence == NULL)
 			continue;
 		jsonw_object(&rq->result, NULL);
-		methods_write_presence(&rq->result, user, calls);
+		methods_write_presence(d, &rq->result, user, calls);
 		jsonw_object_end(&rq->result);
 	}
 	jsonw_list_end(&rq->result);
@@ -348,7 +349,7 @@ static void presence_explain(struct request *rq)
 	jsonw_text(&rq->result, "user", user_id(user));
 	jsonw_bool(&rq->result, "watched", aggregator_is_watched(user));
 	jsonw_object(&rq->result, "presence");
-	methods_write_presence(&rq->result, user, connection_may(rq->connection, PERMISSION_CALLS));
+	methods_write_presence(d, &rq->result, user, connection_may(rq->connection, PERMISSION_CALLS));
 	jsonw_object_end(&rq->result);
 	jsonw_list(&rq->result, "states");
 	aggregator_explain(d->aggregator, user, now, write_state, &quiet, rq);

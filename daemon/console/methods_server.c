@@ -14,7 +14,8 @@
 
 #define PROTOCOL_VERSION 1
 
-const struct method *const method_tables[] = { methods_server, methods_presence, methods_users, methods_sources, NULL };
+const struct method *const method_tables[] = { methods_server, methods_presence, methods_users, methods_directory,
+	methods_import, methods_notes, methods_history, methods_requests, methods_sources, NULL };
 
 static void server_info(struct request *rq)
 {
@@ -70,6 +71,27 @@ static void write_fanout(struct buf *b, struct console *console)
 	jsonw_object_end(b);
 }
 
+static void write_store(struct buf *b, const struct daemon *d)
+{
+	enum store_status status = durable_status(d->durable);
+	struct store_stats stats;
+
+	store_stats(durable_store(d->durable), &stats);
+	jsonw_object(b, "store");
+	jsonw_text(b, "status", vocab_name(&vocab_store_status, (int)status));
+	if (status == STORE_STATUS_UNAVAILABLE)
+		jsonw_text(b, "why", stats.why);
+	jsonw_time(b, "since", stats.since);
+	jsonw_text(b, "file", stats.file);
+	jsonw_int(b, "commits", (int64_t)stats.commits);
+	jsonw_int(b, "waiting", (int64_t)stats.waiting);
+	jsonw_int(b, "rows", (int64_t)stats.records);
+	jsonw_int(b, "rows_lost", (int64_t)history_lost(d->history));
+	jsonw_object_end(b);
+	jsonw_int(b, "notes", (int64_t)notes_count(durable_notes(d->durable)));
+	jsonw_int(b, "requests", (int64_t)inbox_count(durable_inbox(d->durable)));
+}
+
 static void server_stats(struct request *rq)
 {
 	struct daemon *d = rq->connection->daemon;
@@ -89,6 +111,7 @@ static void server_stats(struct request *rq)
 	jsonw_int(b, "published", (int64_t)stats.published);
 	write_loop(b, d);
 	write_fanout(b, rq->connection->console);
+	write_store(b, d);
 	jsonw_object(b, "memory");
 	jsonw_int(b, "rss_kib", resident_kib());
 	jsonw_object_end(b);
@@ -100,14 +123,30 @@ static void cancel_reload(struct pending *p)
 	daemon_reload_forget(p->request.connection->daemon, p);
 }
 
-static void on_reloaded(void *arg, bool ok, const char *errors, const char *warnings)
+/* Too many users would go: a slip, until somebody says that it is not. */
+static void refuse_users(struct request *rq, const struct reload_result *result)
+{
+	request_data(rq, "removed", "%zu", result->users->missing);
+	request_data(rq, "of", "%zu", result->users->before);
+	request_fail(rq, RPC_CONFLICT, NULL, NULL, "%.*s; reload with force if that is right.",
+	    (int)strcspn(result->errors, "\n"), result->errors);
+}
+
+static void on_reloaded(void *arg, const struct reload_result *result)
 {
 	struct pending *p = arg;
 	struct request *rq = &p->request;
+	const char *warnings = result->warnings;
 
-	if (!ok) {
-		request_fail_list(rq, RPC_PARAMS, "The configuration is not good; nothing was changed.", errors);
+	if (!result->good && result->users != NULL) {
+		refuse_users(rq, result);
+	} else if (!result->good) {
+		request_fail_list(
+		    rq, RPC_PARAMS, "The configuration is not good; nothing was changed.", result->errors);
 	} else {
+		jsonw_object(&rq->result, "users");
+		methods_write_counts(&rq->result, result->users);
+		jsonw_object_end(&rq->result);
 		jsonw_list(&rq->result, "warnings");
 		for (; *warnings != '\0'; warnings += strcspn(warnings, "\n") + 1)
 			jsonw_text_len(&rq->result, NULL, warnings, strcspn(warnings, "\n"));
@@ -126,7 +165,8 @@ static void config_reload(struct request *rq)
 		return;
 	}
 	p = request_defer(rq, cancel_reload, NULL);
-	if (p != NULL && !daemon_reload(d, (struct reload_done){ on_reloaded, p })) {
+	if (p != NULL &&
+	    !daemon_reload(d, param_bool(&p->request, "force", false), (struct reload_done){ on_reloaded, p })) {
 		request_fail(&p->request, RPC_INTERNAL, NULL, NULL, "No memory.");
 		request_answer(p);
 	}
@@ -160,6 +200,12 @@ static void events_subscribe(struct request *rq)
 		}
 		on[t] = true;
 	}
+	if (on[2] && !connection_may(rq->connection, PERMISSION_NOTES) &&
+	    !connection_may(rq->connection, PERMISSION_ADMIN)) {
+		request_fail(
+		    rq, RPC_PERMISSION, "needs", "notes", "The topic requests needs the permission notes or admin.");
+		return;
+	}
 	events_follow(rq->connection, on[0], on[1], on[2]);
 	jsonw_list(&rq->result, "topics");
 	for (size_t t = 0; t < 3; t++)
@@ -173,12 +219,13 @@ static const struct param level_params[] = {
 	{ "subsystem", PARAM_TEXT, false, 1, 31 },
 	{ 0 },
 };
+static const struct param reload_params[] = { { "force", PARAM_BOOL, false, 0, 0 }, { 0 } };
 static const struct param events_params[] = { { "topics", PARAM_TEXTS, true, 0, 16 }, { 0 } };
 
 const struct method methods_server[] = {
 	{ "server.info", -1, NULL, server_info },
 	{ "server.stats", PERMISSION_ADMIN, NULL, server_stats },
-	{ "config.reload", PERMISSION_ADMIN, NULL, config_reload },
+	{ "config.reload", PERMISSION_ADMIN, reload_params, config_reload },
 	{ "log.level", PERMISSION_ADMIN, level_params, log_level },
 	{ "events.subscribe", PERMISSION_READ, events_params, events_subscribe },
 	{ 0 },

@@ -2,46 +2,35 @@
  * SPDX-License-Identifier: MIT */
 #include "daemon/console/methods.h"
 
-#include <stdio.h>
-
 #include "daemon/base/jsonw.h"
+#include "daemon/model/user_json.h"
 
 #define LIST_DEFAULT   100
 #define LIST_MAX       1000
 #define LIST_MAX_BYTES (CONNECTION_LINE_MAX_BYTES - 128 * 1024) /* a page ends before the line would be too long */
 
-static void write_addresses(struct buf *b, const struct user *user)
+void methods_write_user(struct request *rq, const struct user *user)
 {
-	const struct user_override *overrides;
-	size_t count;
-	char key[USER_MAX_FIELD_BYTES + 32];
-
-	jsonw_object(b, "addresses");
-	for (int i = USER_EXTENSION; i < USER_COLUMN_COUNT; i++)
-		if (*user_field(user->fields, (enum user_column)i) != '\0')
-			jsonw_text(b, vocab_user_column.words[i].name, user_field(user->fields, (enum user_column)i));
-	overrides = user_overrides(user->fields, &count);
-	for (size_t i = 0; i < count; i++) {
-		snprintf(
-		    key, sizeof key, "%s@%s", vocab_user_column.words[overrides[i].column].name, overrides[i].source);
-		jsonw_text(b, key, overrides[i].value);
-	}
-	jsonw_object_end(b);
+	jsonw_text(&rq->result, "id", user_id(user));
+	user_json_write(&rq->result, user->fields, connection_may(rq->connection, PERMISSION_ADMIN));
 }
 
-static void write_user(struct request *rq, const struct user *user)
+void methods_write_origins(struct request *rq, const struct user *user)
 {
 	struct buf *b = &rq->result;
+	const struct entry *e = NULL;
 
-	jsonw_text(b, "id", user_id(user));
-	if (*user_field(user->fields, USER_NAME) != '\0')
-		jsonw_text(b, "name", user_field(user->fields, USER_NAME));
-	jsonw_list(b, "groups");
-	for (uint32_t i = 0; i < user->group_count; i++)
-		jsonw_text(b, NULL, user->groups[i]->name);
+	if (!connection_may(rq->connection, PERMISSION_ADMIN))
+		return;
+	jsonw_list(b, "origins");
+	while ((e = user_entry_next(user, e)) != NULL) {
+		jsonw_object(b, NULL);
+		jsonw_text(b, "origin", origin_name(entry_origin(e)));
+		jsonw_text(b, "key", entry_key(e));
+		user_json_write(b, entry_fields(e), true);
+		jsonw_object_end(b);
+	}
 	jsonw_list_end(b);
-	if (connection_may(rq->connection, PERMISSION_ADMIN))
-		write_addresses(b, user);
 }
 
 static void users_list(struct request *rq)
@@ -54,7 +43,7 @@ static void users_list(struct request *rq)
 	jsonw_list(&rq->result, "users");
 	for (; user != NULL && limit > 0 && rq->result.len < LIST_MAX_BYTES; user = directory_next(user), limit--) {
 		jsonw_object(&rq->result, NULL);
-		write_user(rq, user);
+		methods_write_user(rq, user);
 		jsonw_object_end(&rq->result);
 		last = user_id(user);
 	}
@@ -72,7 +61,8 @@ static void users_get(struct request *rq)
 		return;
 	}
 	jsonw_object(&rq->result, "user");
-	write_user(rq, user);
+	methods_write_user(rq, user);
+	methods_write_origins(rq, user);
 	jsonw_object_end(&rq->result);
 }
 

@@ -23,8 +23,21 @@ static void begin_answer(struct buf *b, const char *id)
 	buf_puts(b, id);
 }
 
-static void send_error(struct connection *c, const char *id, enum rpc_error code, const char *message,
-    const char *data_key, const char *data)
+static void write_data(struct buf *b, const struct request *rq, const char *key, const char *text)
+{
+	if (key == NULL && (rq == NULL || rq->data_count == 0))
+		return;
+	jsonw_object(b, "data");
+	if (key != NULL)
+		jsonw_text(b, key, text);
+	for (size_t i = 0; rq != NULL && i < rq->data_count; i++)
+		jsonw_text(b, rq->data[i].key, rq->data[i].value);
+	jsonw_object_end(b);
+}
+
+/* `rq` NULL: there was no request that could be read. */
+static void send_error(struct connection *c, const struct request *rq, const char *id, enum rpc_error code,
+    const char *message, const char *data_key, const char *data)
 {
 	struct buf b;
 
@@ -33,16 +46,27 @@ static void send_error(struct connection *c, const char *id, enum rpc_error code
 	jsonw_object(&b, "error");
 	jsonw_int(&b, "code", code);
 	jsonw_text(&b, "message", message);
-	if (data_key != NULL) {
-		jsonw_object(&b, "data");
-		jsonw_text(&b, data_key, data);
-		jsonw_object_end(&b);
-	}
+	write_data(&b, rq, data_key, data);
 	jsonw_object_end(&b);
 	jsonw_object_end(&b);
 	buf_putc(&b, '\n');
 	connection_send(c, buf_text(&b), b.len);
 	buf_done(&b);
+}
+
+void request_data(struct request *rq, const char *key, const char *format, ...)
+{
+	size_t i = rq->data_count;
+	va_list args;
+
+	if (i == sizeof rq->data / sizeof *rq->data)
+		return;
+	rq->data[i].key = key;
+	va_start(args, format);
+	vsnprintf(rq->data[i].value, sizeof rq->data[i].value, format, args);
+	va_end(args);
+	utf8_repair(rq->data[i].value);
+	rq->data_count++;
 }
 
 void request_fail(
@@ -58,7 +82,7 @@ void request_fail(
 	vsnprintf(message, sizeof message, format, args);
 	va_end(args);
 	utf8_repair(message);
-	send_error(rq->connection, rq->id, code, message, data_key, data);
+	send_error(rq->connection, rq, rq->id, code, message, data_key, data);
 }
 
 void request_fail_list(struct request *rq, enum rpc_error code, const char *message, const char *text)
@@ -199,12 +223,14 @@ static bool fits(const struct param *p, const json_t *v)
 	case PARAM_OBJECT:
 		return json_is_object(v);
 	case PARAM_TEXTS:
+	case PARAM_OBJECTS:
 		break;
 	}
 	if (!json_is_array(v))
 		return false;
 	for (size_t i = 0; i < json_array_size(v); i++)
-		if (!json_is_string(json_array_get(v, i)))
+		if (p->kind == PARAM_TEXTS ? !json_is_string(json_array_get(v, i)) :
+					     !json_is_object(json_array_get(v, i)))
 			return false;
 	return true;
 }
@@ -217,6 +243,7 @@ static const char *expected(const struct param *p, char *buf, size_t size)
 		[PARAM_INT] = "a whole number",
 		[PARAM_TEXTS] = "a list of texts",
 		[PARAM_OBJECT] = "an object",
+		[PARAM_OBJECTS] = "a list of objects",
 	};
 
 	if (p->max > 0 && p->kind != PARAM_TEXTS)
@@ -329,12 +356,12 @@ static void handle_object(struct connection *c, json_t *object)
 	json_t *params = json_object_get(object, "params");
 
 	if (!read_id(object, &rq.id)) {
-		send_error(c, "null", RPC_REQUEST,
+		send_error(c, NULL, "null", RPC_REQUEST,
 		    "The id of a request is a number, a text of at most 1024 bytes, or null.", NULL, NULL);
 		return;
 	}
 	if (!is_request(object)) {
-		send_error(c, rq.id == NULL ? "null" : rq.id, RPC_REQUEST,
+		send_error(c, NULL, rq.id == NULL ? "null" : rq.id, RPC_REQUEST,
 		    "A request is {\"jsonrpc\":\"2.0\",\"id\":..,\"method\":\"..\",\"params\":{..}}.", NULL, NULL);
 		free(rq.id);
 		return;
@@ -359,7 +386,7 @@ void request_handle(struct connection *c, const char *line, size_t len)
 		bool not_object = strcmp(why, "not a JSON object") == 0;
 
 		snprintf(message, sizeof message, "The line is %s.", why);
-		send_error(c, "null", not_object ? RPC_REQUEST : RPC_PARSE, message, NULL, NULL);
+		send_error(c, NULL, "null", not_object ? RPC_REQUEST : RPC_PARSE, message, NULL, NULL);
 		return;
 	}
 	handle_object(c, object);

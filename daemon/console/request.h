@@ -17,6 +17,8 @@ enum rpc_error {
 	RPC_NOT_FOUND = -32002,
 	RPC_LIMIT = -32003,
 	RPC_NOT_NOW = -32004,
+	RPC_STORE = -32005,
+	RPC_CONFLICT = -32006,
 };
 
 /* One request while its method runs. */
@@ -26,9 +28,14 @@ struct request {
 	char *id;	       /* JSON text; NULL: is not to be answered */
 	struct buf result;     /* members of the result, if it succeeds */
 	bool failed, deferred; /* answered with an error; to be answered later */
+	struct {
+		const char *key; /* a constant */
+		char value[256];
+	} data[2]; /* more members of `data` of an error */
+	size_t data_count;
 };
 
-enum param_kind { PARAM_TEXT, PARAM_BOOL, PARAM_INT, PARAM_TEXTS, PARAM_OBJECT };
+enum param_kind { PARAM_TEXT, PARAM_BOOL, PARAM_INT, PARAM_TEXTS, PARAM_OBJECT, PARAM_OBJECTS };
 struct param {
 	const char *name; /* NULL ends the table */
 	enum param_kind kind;
@@ -56,6 +63,9 @@ bool param_bool(const struct request *rq, const char *name, bool otherwise);
 /* Fail. `data_key` (may be NULL) with a text goes into `data`. */
 void request_fail(struct request *rq, enum rpc_error code, const char *data_key, const char *data, const char *format,
     ...) __attribute__((format(printf, 5, 6)));
+
+/* Another text for `data` of the error that is going to be sent; `key` is a constant. */
+void request_data(struct request *rq, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Fail with a list of sentences, one a line of `text`, as data.errors. */
 void request_fail_list(struct request *rq, enum rpc_error code, const char *message, const char *text);

@@ -13,6 +13,7 @@
 
 #include "daemon/base/jsonw.h"
 #include "daemon/console/console.h"
+#include "daemon/console/methods.h"
 #include "daemon/console/ring.h"
 
 #define LINE_MAX_BYTES (64 * 1024) /* of one presence; notes and calls are bounded far below */
@@ -222,15 +223,10 @@ static void begin_line(struct buf *b, const char *method)
 	buf_puts(b, "\",\"params\":{");
 }
 
-static void write_change(struct buf *b, const struct user *user, bool calls)
+static void write_change(const struct subscription *s, struct buf *b, const struct user *user, bool calls)
 {
-	struct published p = aggregator_published(user);
-
 	begin_line(b, "presence.changed");
-	jsonw_text(b, "user", user_id(user));
-	jsonw_int(b, "seq", (int64_t)p.seq);
-	jsonw_time(b, "at", p.at);
-	presence_write(b, p.presence, calls);
+	methods_write_presence(s->connection->daemon, b, user, calls);
 	buf_puts(b, "}}\n");
 }
 
@@ -263,7 +259,7 @@ static const char *in_ring(struct subscription *s, struct user *user, uint64_t s
 
 	if (bytes == NULL) {
 		buf_init(&b, LINE_MAX_BYTES);
-		write_change(&b, user, calls);
+		write_change(s, &b, user, calls);
 		place->position = b.failed ? 0 : ring_put(ring, buf_text(&b), b.len);
 		place->len = (uint32_t)b.len;
 		place->seq = seq;
@@ -366,7 +362,7 @@ static void send_alone(struct subscription *s, const struct changelog_entry *e)
 	if (e->tombstone != NULL)
 		write_removal(&b, e->tombstone);
 	else
-		write_change(&b, aggregator_node_user(e->node), connection_may(s->connection, PERMISSION_CALLS));
+		write_change(s, &b, aggregator_node_user(e->node), connection_may(s->connection, PERMISSION_CALLS));
 	if (!b.failed)
 		evbuffer_add(s->connection->out, buf_text(&b), b.len);
 	buf_done(&b);

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "daemon/model/user.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@ const struct vocab vocab_user_column = { "column", column_words, USER_COLUMN_COU
 
 /* Texts stand behind the struct, overrides after them; an offset of 0 is an empty column. */
 struct user_fields {
+	uint32_t refs;
 	uint16_t offsets[USER_COLUMN_COUNT];
 	uint16_t override_count;
 	struct user_override *overrides; /* in this block; NULL if there are none */
@@ -44,6 +44,7 @@ struct user_fields *user_fields_new(const struct user_columns *c)
 	f = calloc(1, sizeof *f + texts + overrides);
 	if (f == NULL)
 		return NULL;
+	f->refs = 1;
 	end = f->text + 1; /* text[0] is the empty text that offset 0 means */
 	for (int i = 0; i < USER_COLUMN_COUNT; i++) {
 		if (length(c->values[i]) == 0)
@@ -62,6 +63,70 @@ struct user_fields *user_fields_new(const struct user_columns *c)
 		end = stpcpy(end, c->overrides[i].value) + 1;
 	}
 	return f;
+}
+
+struct user_fields *user_fields_ref(struct user_fields *f)
+{
+	if (f != NULL)
+		f->refs++;
+	return f;
+}
+
+void user_fields_unref(struct user_fields *f)
+{
+	if (f != NULL && --f->refs == 0)
+		free(f);
+}
+
+void user_fields_columns(const struct user_fields *f, struct user_columns *ret)
+{
+	*ret = (struct user_columns){ .overrides = f->overrides, .override_count = f->override_count };
+	for (int i = 0; i < USER_COLUMN_COUNT; i++)
+		ret->values[i] = user_field(f, (enum user_column)i);
+}
+
+struct user_fields *user_fields_rename(const struct user_fields *f, const char *id)
+{
+	struct user_columns columns;
+
+	user_fields_columns(f, &columns);
+	columns.values[USER_ID] = id;
+	return user_fields_new(&columns);
+}
+
+static bool has_override(const struct user_columns *c, const struct user_override *o)
+{
+	for (size_t i = 0; i < c->override_count; i++)
+		if (c->overrides[i].column == o->column && strcmp(c->overrides[i].source, o->source) == 0)
+			return true;
+	return false;
+}
+
+struct user_fields *user_fields_merge(struct user_fields *const *fields, size_t count)
+{
+	struct user_override overrides[USER_MAX_OVERRIDES * 2];
+	struct user_columns merged, more;
+
+	if (count == 1)
+		return user_fields_ref(fields[0]);
+	user_fields_columns(fields[0], &merged);
+	if (merged.override_count > 0)
+		memcpy(overrides, merged.overrides, merged.override_count * sizeof *overrides);
+	merged.overrides = overrides;
+	for (size_t k = 1; k < count; k++) {
+		user_fields_columns(fields[k], &more);
+		for (int i = 0; i < USER_COLUMN_COUNT; i++)
+			if (*merged.values[i] == '\0')
+				merged.values[i] = more.values[i];
+		for (size_t i = 0; i < more.override_count; i++) {
+			if (has_override(&merged, &more.overrides[i]))
+				continue;
+			if (merged.override_count == sizeof overrides / sizeof *overrides)
+				return NULL;
+			overrides[merged.override_count++] = more.overrides[i];
+		}
+	}
+	return user_fields_new(&merged);
 }
 
 bool user_fields_equal(const struct user_fields *a, const struct user_fields *b)
@@ -91,13 +156,9 @@ static const char *check_text(const char *what, const char *text, size_t max, ch
 		snprintf(buf, size, "%s is not UTF-8", what);
 		return buf;
 	}
-	for (size_t i = 0; i < len; i++) {
-		/* U+0080 to U+009F are control characters too */
-		if (iscntrl((unsigned char)text[i]) ||
-		    ((unsigned char)text[i] == 0xc2 && (unsigned char)text[i + 1] < 0xa0)) {
-			snprintf(buf, size, "%s holds a control character", what);
-			return buf;
-		}
+	if (text != NULL && utf8_has_control(text, len)) {
+		snprintf(buf, size, "%s holds a control character", what);
+		return buf;
 	}
 	return NULL;
 }

@@ -46,11 +46,26 @@ struct user_columns {
 	size_t override_count;
 };
 
-/* The same, kept: immutable, one block. */
+/* The same, kept: immutable, one block, counted references (of one thread). */
 struct user_fields;
 
-/* Copy into one block, owned by the caller (free()). NULL without memory. */
+/* Copy into one block with one reference. NULL without memory. */
 struct user_fields *user_fields_new(const struct user_columns *columns);
+
+/* Count another reference / give one back. NULL is fine in both. */
+struct user_fields *user_fields_ref(struct user_fields *f);
+void user_fields_unref(struct user_fields *f);
+
+/* The columns of it; they point into it. */
+void user_fields_columns(const struct user_fields *f, struct user_columns *ret);
+
+/* A copy that names another user. NULL without memory. */
+struct user_fields *user_fields_rename(const struct user_fields *f, const char *id);
+
+/* One of several, field by field the first that has it; the id is that of the first. With one it is a reference to
+ * it. NULL without memory, or for more than 64 overrides in all. */
+struct user_fields *user_fields_merge(struct user_fields *const *fields, size_t count);
+
 bool user_fields_equal(const struct user_fields *a, const struct user_fields *b);
 
 /* NULL, or what is wrong with a column, as a sentence in buf: id missing or with a space, too long, not

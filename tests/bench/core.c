@@ -68,7 +68,7 @@ static void on_change(
 	on_user(arg, user);
 }
 
-static const struct directory_observer observer = { on_user, on_change, on_user };
+static const struct directory_observer observer = { on_user, on_change, on_user, NULL };
 
 static size_t bytes_in_use(void)
 {

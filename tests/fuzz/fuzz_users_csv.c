@@ -20,7 +20,7 @@ static int keep(void *arg, struct user_fields *fields)
 	if (r->count < MAX_USERS)
 		r->users[r->count++] = fields;
 	else
-		free(fields);
+		user_fields_unref(fields);
 	return 0;
 }
 

@@ -38,6 +38,11 @@ sources:
   - {name: trunk, type: sip, server: a, uri: , user: "", ca_file: ~, transport: tcp}
   - {name: void, type: sip, server: [], uri: "sip:a@b", failback: 5ms, domain: "sip:x"}
   - {name: empty, type: sip, server: "", uri: "sip:a@b"}
+  - {name: staff, type: sip, server: a, uri: "sip:a@b", directory: {use: true}}
+  - {name: hr, type: feed, socket: e.feed, directory: {use: yes, match: [upn, colour], key: id}}
+  - {name: hq, type: feed, socket: f.feed, directory: {match: upn}}
+  - {name: it, type: feed, socket: g.feed, directory: {match: [groups]}}
+history: {enabled: on, retention: 59m, calls: 1, keep: 1d}
 """
 EXPECTED = [
     (3, 25, "console[0].permissions", ["wirte", "read, calls, notes"]),
@@ -72,6 +77,16 @@ EXPECTED = [
     (25, 67, "sources[7].failback", ["5 ms", "1s"]),
     (25, 80, "sources[7].domain", ["sip:x", "example.com"]),
     (26, 38, "sources[8].server", ["an empty text"]),
+    (27, 74, "sources[9].directory.use", ["this type of source has no directory"]),
+    (28, 61, "sources[10].directory.use", ["yes", "true or false"]),
+    (28, 73, "sources[10].directory.match", ["colour", "extension", "upn", "voicemail"]),
+    (28, 88, "sources[10].directory.key", ["unknown key", "use, match"]),
+    (29, 63, "sources[11].directory.match", ["a single value", "a list of texts"]),
+    (30, 63, "sources[12].directory.match", ["groups", "extension"]),
+    (31, 20, "history.enabled", ["on", "true or false"]),
+    (31, 35, "history.retention", ["59m", "1h", "3650d"]),
+    (31, 47, "history.calls", ["1", "true or false"]),
+    (31, 50, "history.keep", ["unknown key", "retention"]),
 ]
 
 
@@ -242,6 +257,41 @@ def test_reload_that_changes_one_source_keeps_the_connection_of_the_other(start)
     assert presence["rich"]["technology"] == "sfb"
     assert switch.lines == [{"watch": "alice"}] and not switch.gone
     assert again.watched == {"alice"}
+
+
+def test_reload_that_changes_the_directory_of_a_source_keeps_its_connection(start):
+    daemon = start(users=people("alice"), sources=[feed_source("switch")])
+    feed = daemon.feed(truth={"alice": {"telephony": BUSY}})
+    console = daemon.console()
+    console.subscribe(users=["alice"])
+    console.wait_overall("alice", "busy")
+
+    for directory in ({"use": True, "match": ["extension"]}, {"use": True, "match": ["extension", "upn"]}, {"use": False}):
+        assert daemon.reload(sources=[feed_source("switch", directory=directory)])["warnings"] == []
+
+    assert console.source()["status"] == "up"
+    assert feed.lines == [{"watch": "alice"}] and not feed.gone
+
+
+def test_source_without_a_directory_may_say_that_it_is_not_used(start):
+    daemon = start(start=False)
+    daemon.write_config(sources=[{"name": "pbx", "type": "sip", "server": "a", "uri": "sip:a@b",
+                                  "directory": {"use": False, "match": ["extension"]}}])
+
+    status, output = daemon.check_config()
+
+    assert (status, "good" in output) == (0, True), output
+
+
+@pytest.mark.parametrize("history", [{}, {"enabled": False}, {"retention": "1h", "calls": False}, {"retention": "3650d"}],
+                         ids=repr)
+def test_history_is_configured(start, history):
+    daemon = start(start=False)
+    daemon.write_config(history=history)
+
+    status, output = daemon.check_config()
+
+    assert (status, "good" in output) == (0, True), output
 
 
 def test_source_that_is_removed_disabled_or_added_by_a_reload(start):

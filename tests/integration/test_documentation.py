@@ -65,7 +65,10 @@ def option_tables(source):
 
 
 def number(text):
-    return 86400000 if text == "DAY" else int(text)
+    product = 1
+    for factor in re.sub(r"INT64_C\((\d+)\)", r"\1", text).split(" * "):
+        product *= {"HOUR": 3600000, "DAY": 86400000}.get(factor) or int(factor)
+    return product
 
 
 def macro_rows(text, opening):
@@ -111,7 +114,8 @@ def bounds(kind, low, high):
         return f"From {low}/s to {high}/s."
     if kind == "OPTION_INT":
         return f"From {low} to {high}."
-    return f"From {low // 1000}s to {f'{high // 86400000}d' if high >= 86400000 else f'{high // 60000}m'}."
+    low = f"{low // 3600000}h" if low >= 3600000 else f"{low // 1000}s"
+    return f"From {low} to {f'{high // 86400000}d' if high >= 86400000 else f'{high // 60000}m'}."
 
 
 def commands():
@@ -350,10 +354,23 @@ def complete(*words, environment=None):
 
 def test_bash_completes_commands_and_options():
     assert complete("") == set(commands())
-    assert complete("-") | complete("list", "-") | complete("subscribe", "-") | complete("replay", "-") | \
-        complete("decode", "-") == help_options(PRESENCECTL) | {"-V", "--version", "-h", "--help"}
+    offered = complete("-").union(*(complete(command, "-") for command in commands()))
+    assert offered == help_options(PRESENCECTL) | {"-V", "--version", "-h", "--help"}
     for command, arguments in commands().items():
-        assert set(re.findall(r"--[a-z]+", arguments)) <= complete(command, "-"), command
+        assert set(re.findall(r"--[a-z-]+", arguments)) <= complete(command, "-"), command
+
+
+def test_bash_completes_what_the_commands_do():
+    """The words of help: "set USER ... | clear USER" offers set and clear."""
+    verbs = {command: set(re.findall(r"(?:^|\| )([a-z]+)(?= |$)", arguments.strip("[]"))) for command, arguments in
+             commands().items() if command in ("note", "users", "requests")}
+    assert verbs["note"] == {"set", "clear"}
+    for command, words in verbs.items():
+        assert complete(command, "") == words, command
+    assert complete("contacts", "") == {"add", "remove"}
+    columns = re.search(r"#define USER_COLUMN_MAP.*?\n\n", read("daemon", "model", "user.h"), re.S)[0]
+    assert complete("users", "set", "alice", "") == {
+        column + "=" for column in re.findall(r'X\([A-Z_]+, "(\w+)"', columns.replace("\\\n", "")) if column != "id"}
 
 
 def test_zsh_knows_every_command_and_option_and_no_other():
@@ -361,7 +378,7 @@ def test_zsh_knows_every_command_and_option_and_no_other():
     listed = re.search(r"commands=\((.*?)^\t\)", text, re.M | re.S)[1]
 
     assert set(re.findall(r"^\t+'(\w+):", listed, re.M)) == set(commands())
-    assert set(re.findall(r"(?<![\w-])--[a-z]+(?=[=\[,}' )])", text)) == \
+    assert set(re.findall(r"(?<![\w-])--[a-z-]+(?=[=\[,}' )])", text)) == \
         {name for name in help_options(PRESENCECTL) if name.startswith("--")} | {"--version", "--help"}
 
 

@@ -141,6 +141,33 @@ USER = {
         "line@switch2": "-",
     },
 }
+USER_IN_FULL = USER | {
+    "origins": [
+        {"origin": "hand", "key": "alice", "groups": ["sales", "first floor"]},
+        {"origin": "file", "key": "alice", "name": "Alice Liddell", "groups": [], "addresses": USER["addresses"]},
+        {"origin": "ldap", "key": "CN=Liddell\\, Alice", "name": "Liddell, Alice", "addresses": {}},
+    ],
+}
+TAKEN = {"added": 1, "changed": 0, "unchanged": 498, "removed": 2}
+REQUEST = {
+    "id": 17,
+    "source": "imp",
+    "address": "dave@example.org",
+    "user": "dave",
+    "name": "Dave",
+    "text": "Please let me see when you are free",
+    "at": T,
+}
+ROWS = [
+    {"id": 1, "kind": "started", "at": T, "observed_until": None},
+    {"id": 2, "kind": "change", "user": "alice", **{key: PRESENCE[key] for key in ("seq", "at", "overall", "rich", "telephony")}},
+    {"id": 3, "kind": "change", "gap": True, **{key: UNKNOWN[key] for key in UNKNOWN}},
+    {"id": 4, "kind": "renamed", "user": "alice", "from": "alicia", "at": T},
+    {"id": 5, "kind": "removed", "user": "alice", "at": T},
+    {"id": 6, "kind": "removed", "user": "alice", "at": T, "gap": True},
+    {"id": 7, "kind": "stopped", "at": T},
+    {"id": 8, "kind": "started", "at": T, "observed_until": T},
+]
 
 RESULTS = {
     "server.info": [
@@ -168,8 +195,16 @@ RESULTS = {
             "loop": {"turns": 9, "stalls": 0, "longest_us": 812, "longest": longest},
             "fanout": {"delivered": 4, "serialised": 2, "ring_bytes": 8388608},
             "memory": {"rss_kib": 7000},
+            "store": {"since": T, "file": "/var/lib/presenced/presenced.db", "commits": 9, "waiting": 0, "rows": 40,
+                      "rows_lost": 0, **store},
+            "notes": 3,
+            "requests": 1,
         }
-        for longest in ("console-read", None)
+        for longest, store in (
+            ("console-read", {"status": "ok"}),
+            (None, {"status": "unavailable", "why": "the disk is full"}),
+            (None, {"status": "returning"}),
+        )
     ],
     "presence.get": [{"presences": [FULL_PRESENCE, UNKNOWN], "unknown": ["nobody", ""]}],
     "presence.subscribe": [{"instance": "4f0c", "seq": 0, "resumed": False, "unknown": ["nobody"]}],
@@ -206,7 +241,22 @@ RESULTS = {
         }
     ],
     "users.list": [{"users": [USER, {"id": "bob", "groups": []}], "next": "bob"}, {"users": [], "next": None}],
-    "users.get": [{"user": USER}],
+    "users.get": [{"user": USER_IN_FULL}, {"user": {"id": "bob", "groups": []}}],
+    "users.set": [{"user": USER_IN_FULL, "changed": True}],
+    "users.remove": [{"removed": True, "origins": []}, {"removed": False, "origins": ["file", "ldap"]}],
+    "users.rename": [{"user": USER_IN_FULL}],
+    "users.import": [{"staged": 1000}, TAKEN],
+    "users.sync": [TAKEN | {"conflicts": 1}],
+    "notes.set": [{"note": PRESENCE["note"]}, {"note": PRESENCE["note"] | {"until": T}}],
+    "notes.clear": [{"cleared": True}, {"cleared": False}],
+    "history.list": [
+        {"rows": ROWS, "before": before, "next": following, "now": T} for before, following in ((None, 8), (ROWS[0], None))
+    ],
+    "requests.list": [{"requests": [REQUEST, {"id": 18, "source": "imp", "address": "x", "at": T}]}, {"requests": []}],
+    "requests.accept": [{"request": REQUEST}],
+    "requests.deny": [{"request": REQUEST}],
+    "contacts.add": [{"address": "dave@example.org"}],
+    "contacts.remove": [{"address": "dave@example.org"}],
     "sources.list": [{"sources": [SOURCE]}],
     "sources.start": [{"name": "switch", "status": "connecting"}],
     "sources.stop": [{"name": "switch", "status": "stopped"}],
@@ -219,7 +269,7 @@ RESULTS = {
         }
     ],
     "events.subscribe": [{"topics": ["users", "sources", "requests"]}, {"topics": []}],
-    "config.reload": [{"warnings": ["presenced.yaml:3:1: sources: none"]}],
+    "config.reload": [{"warnings": ["presenced.yaml:3:1: sources: none"], "users": TAKEN}],
     "log.level": [{}],
     "raw.subscribe": [{}],
 }
@@ -234,6 +284,7 @@ NOTIFICATIONS = {
         {"user": "bob", "removed": True},
     ],
     "sources.changed": [{"source": SOURCE}],
+    "requests.changed": [{"request": REQUEST}, {"id": 17, "removed": True}],
     "raw.line": [
         {"source": "s", "technology": "tapi", "domain": "telephony", "address": "2001", **LINE_FACTS, **TIMES},
         {"source": "s", "technology": "tapi", "domain": "telephony", "address": "2001", "forward": {}, "at": T},
@@ -265,6 +316,12 @@ ERRORS = [
     {"code": -32002, "message": 'There is no source "x".', "data": {"source": "x"}},
     {"code": -32003, "message": "The line is longer than 1 MiB.", "data": {"limit": "1048576"}},
     {"code": -32004, "message": "It is being probed already.", "data": {"retry_after": "10"}},
+    {"code": -32602, "message": 'alice: line is longer than 1024 bytes.', "data": {"field": "users", "user": "alice"}},
+    {"code": -32002, "message": "There is no request 17.", "data": {"request": "17"}},
+    {"code": -32005, "message": "Nothing can be kept at the moment.", "data": {"why": "the disk is full"}},
+    {"code": -32006, "message": "Others have bob.", "data": {"origins": ["file"]}},
+    {"code": -32006, "message": "It would remove 300 of 1000 users.", "data": {"removed": "300", "of": "1000"}},
+    {"code": -32006, "message": 'There is a user "bob" already.'},
 ]
 
 SAMPLES = [
@@ -438,11 +495,11 @@ def test_a_document_that_is_no_object_is_refused(check, name, sample):
 
 
 def test_what_has_no_schema_is_refused():
-    for wrong in ("users.set", "presence", "../schema/presence.get", ""):
+    for wrong in ("users.merge", "presence", "../schema/presence.get", ""):
         with pytest.raises(ProtocolError):
             validate_result(wrong, {}, ALL)
     with pytest.raises(ProtocolError):
-        validate_notification("requests.changed", {})
+        validate_notification("notes.changed", {})
 
 
 def changed(document, path, value):
@@ -493,6 +550,12 @@ WRONG_PRESENCES = [
     ("a call without a state", ("telephony", "calls", 0, "state"), DROP),
     ("calls known to be none", ("telephony", "calls"), None),
     ("a note that is too long", ("rich", "note"), "x" * 1025),
+    ("a note as text", ("note",), "back at three"),
+    ("a note on the user that is too long", ("note", "text"), "x" * 1025),
+    ("an empty note on the user", ("note", "text"), ""),
+    ("a note on the user in two lines", ("note", "text"), "back\nat three"),
+    ("a note of nobody", ("note", "author"), DROP),
+    ("a note that does not say how long", ("note", "until"), DROP),
 ]
 
 
@@ -514,6 +577,32 @@ WRONG = [
     (validate_result, "users.list", RESULTS["users.list"][0], ("next",), DROP),
     (validate_result, "users.get", RESULTS["users.get"][0], ("user", "addresses", "fax"), "1"),
     (validate_result, "users.get", RESULTS["users.get"][0], ("user", "addresses", "upn"), ""),
+    (validate_result, "users.get", RESULTS["users.get"][0], ("user", "origins"), []),
+    (validate_result, "users.get", RESULTS["users.get"][0], ("user", "origins", 0, "key"), DROP),
+    (validate_result, "users.get", RESULTS["users.get"][0], ("user", "addresses"), DROP),
+    (validate_result, "users.list", {"users": [USER_IN_FULL], "next": None}, ("next",), "alice"),
+    (validate_result, "users.set", RESULTS["users.set"][0], ("user", "origins"), DROP),
+    (validate_result, "users.rename", RESULTS["users.rename"][0], ("user", "addresses"), DROP),
+    (validate_result, "users.remove", RESULTS["users.remove"][0], ("origins",), ["file"]),
+    (validate_result, "users.remove", RESULTS["users.remove"][1], ("origins",), []),
+    (validate_result, "users.import", RESULTS["users.import"][1], ("staged",), 3),
+    (validate_result, "users.import", RESULTS["users.import"][1], ("removed",), DROP),
+    (validate_result, "users.sync", RESULTS["users.sync"][0], ("conflicts",), DROP),
+    (validate_result, "server.stats", RESULTS["server.stats"][0], ("store", "why"), "it is full"),
+    (validate_result, "server.stats", RESULTS["server.stats"][1], ("store", "why"), DROP),
+    (validate_result, "server.stats", RESULTS["server.stats"][1], ("store", "status"), "full"),
+    (validate_result, "history.list", RESULTS["history.list"][0], ("rows", 0, "kind"), "stopped"),
+    (validate_result, "history.list", RESULTS["history.list"][0], ("rows", 0, "user"), "alice"),
+    (validate_result, "history.list", RESULTS["history.list"][0], ("rows", 0, "observed_until"), DROP),
+    (validate_result, "history.list", RESULTS["history.list"][0], ("rows", 1, "telephony", "mode"), "busy"),
+    (validate_result, "history.list", RESULTS["history.list"][0], ("rows", 1, "note"), None),
+    (validate_result, "history.list", RESULTS["history.list"][0], ("rows", 2, "gap"), False),
+    (validate_result, "history.list", RESULTS["history.list"][0], ("rows", 3, "gap"), True),
+    (validate_result, "history.list", RESULTS["history.list"][0], ("rows", 3, "from"), DROP),
+    (validate_result, "history.list", RESULTS["history.list"][0], ("rows", 6, "id"), 0),
+    (validate_result, "history.list", RESULTS["history.list"][0], ("rows",), [ROWS[0]] * 1001),
+    (validate_result, "history.list", RESULTS["history.list"][0], ("before",), DROP),
+    (validate_result, "requests.list", RESULTS["requests.list"][0], ("requests", 1, "at"), DROP),
     (validate_result, "sources.list", RESULTS["sources.list"][0], ("sources", 0, "domains"), {}),
     (validate_result, "sources.list", RESULTS["sources.list"][0], ("sources", 0, "domains"), {"fax": {"status": "up"}}),
     (validate_result, "sources.list", RESULTS["sources.list"][0], ("sources", 0, "wrong_lamp", "any_ms"), -1),
@@ -524,6 +613,8 @@ WRONG = [
     (validate_notification, "presence.removed", NOTIFICATIONS["presence.removed"][0], ("reason",), "gone"),
     (validate_notification, "users.changed", NOTIFICATIONS["users.changed"][0], ("removed",), True),
     (validate_notification, "users.changed", NOTIFICATIONS["users.changed"][2], ("removed",), False),
+    (validate_notification, "requests.changed", NOTIFICATIONS["requests.changed"][0], ("id",), 17),
+    (validate_notification, "requests.changed", NOTIFICATIONS["requests.changed"][1], ("removed",), False),
     (validate_notification, "raw.line", NOTIFICATIONS["raw.line"][0], ("at",), DROP),
     (validate_notification, "raw.line", NOTIFICATIONS["raw.line"][0], ("availability",), "busy"),
     (validate_notification, "raw.line", NOTIFICATIONS["raw.line"][0], ("status",), "not_requested"),
@@ -531,6 +622,11 @@ WRONG = [
     (lambda _, error, __: validate_error(error), "error", ERRORS[0], ("code",), -1),
     (lambda _, error, __: validate_error(error), "error", ERRORS[3], ("data",), {"field": "needs"}),
     (lambda _, error, __: validate_error(error), "error", ERRORS[6], ("data", "limit"), 1048576),
+    (lambda _, error, __: validate_error(error), "error", ERRORS[10], ("data",), DROP),
+    (lambda _, error, __: validate_error(error), "error", ERRORS[10], ("data",), {"field": "text"}),
+    (lambda _, error, __: validate_error(error), "error", ERRORS[11], ("data", "origins"), []),
+    (lambda _, error, __: validate_error(error), "error", ERRORS[11], ("code",), -32004),
+    (lambda _, error, __: validate_error(error), "error", ERRORS[12], ("data", "of"), DROP),
 ]
 
 
@@ -555,16 +651,30 @@ def test_without_calls_a_presence_shows_neither_calls_nor_the_target():
 
 def test_without_calls_they_are_absent_wherever_they_could_appear():
     with_calls = [row for row in SAMPLES if {"calls", "target"} & set(members(row[2]))]
-    assert {name for _, name, _ in with_calls} == {"presence.get", "presence.explain", "presence.changed", "raw.line"}
+    assert {name for _, name, _ in with_calls} == \
+        {"presence.get", "presence.explain", "presence.changed", "history.list", "raw.line"}
     for check, name, sample in with_calls:
         with pytest.raises(ProtocolError, match="permission calls"):
             check(name, sample, ALL - {"calls"})
 
 
-def test_without_admin_addresses_are_absent():
+def test_without_calls_rows_of_history_show_neither_calls_nor_the_target():
+    right = changed(RESULTS["history.list"][0], ("rows", 1, "telephony"), RIGHT_WITHOUT_CALLS["telephony"])
+    validate_result("history.list", right, {"read", "notes", "admin"})
+    for path, value in ((("telephony", "calls"), []), (("telephony", "forward", "target"), "2099")):
+        for row in (("rows", 1), ("before",)):
+            wrong = changed(changed(right, ("before",), right["rows"][1]), row + path, value)
+            with pytest.raises(ProtocolError, match="permission calls"):
+                validate_result("history.list", wrong, {"read", "notes", "admin"})
+            validate_result("history.list", wrong, {"read", "calls"})
+
+
+def test_without_admin_addresses_and_origins_are_absent():
     for method in ("users.get", "users.list"):
         with pytest.raises(ProtocolError, match="permission admin"):
             validate_result(method, RESULTS[method][0], ALL - {"admin"})
+    with pytest.raises(ProtocolError, match="origins is shown without permission admin"):
+        validate_result("users.remove", RESULTS["users.remove"][0], ALL - {"admin"})
     validate_result("users.get", {"user": {"id": "alice", "groups": []}}, {"read"})
 
 
@@ -642,7 +752,7 @@ def test_every_field_is_in_the_manual():
 def test_the_manual_documents_no_field_that_there_is_not():
     fields = {key for _, schema in described_objects() for key in schema.get("properties", {})}
     parameters = {"users", "wait", "groups", "all", "since", "demand", "user", "after", "limit", "name", "topics", "on"}
-    parameters |= {"level", "subsystem"}
+    parameters |= {"level", "subsystem", "from", "to", "more", "replace", "force", "dry_run"}
     assert documented_fields(MANUAL) - fields - parameters == set()
 
 

@@ -25,6 +25,7 @@ FIELDS_THAT_NEED = (
     (("calls",), "calls"),
     (("forward", "target"), "calls"),
     (("addresses",), "admin"),
+    (("origins",), "admin"),
 )
 # Objects with names that are not ours.
 NOT_LOOKED_INTO = frozenset({"details", "addresses"})

@@ -1,4 +1,4 @@
-/* test_directory.c: users by id, in order and by group; syncs in slices; what the observer is told.
+/* test_directory.c: users by id, in order and by group; what the observer is told.
  * SPDX-License-Identifier: MIT */
 #include "tests/unit/helpers.h"
 
@@ -39,7 +39,7 @@ static void on_removed(void *arg, struct user *user)
 	buf_puts(&told, "\n");
 }
 
-static const struct directory_observer observer = { on_added, on_changed, on_removed };
+static const struct directory_observer observer = { on_added, on_changed, on_removed, NULL };
 static struct directory *directory;
 
 static int setup(void **state)
@@ -169,50 +169,6 @@ static void changes_are_logged_with_tombstones(void **state)
 	assert_false(changelog_next(log, e.seq, &e));
 }
 
-static void sync_removes_whom_it_did_not_name_in_slices(void **state)
-{
-	struct directory_summary summary;
-	char id[16];
-	int slices = 1;
-
-	(void)state;
-	for (int i = 0; i < 100; i++) {
-		snprintf(id, sizeof id, "u%03d", i);
-		set(id, "", "all");
-	}
-	directory_sync_begin(directory);
-	for (int i = 0; i < 110; i += 2) { /* the even ones stay, five are new, those under 20 change */
-		snprintf(id, sizeof id, "u%03d", i);
-		set(id, i < 20 ? "name" : "", "all");
-	}
-	for (; directory_sync_end(directory, 7, &summary); slices++)
-		assert_true(summary.removed <= (size_t)slices * 7);
-	assert_true(slices >= 105 / 7);
-	assert_int_equal(summary.added, 5);
-	assert_int_equal(summary.changed, 10);
-	assert_int_equal(summary.unchanged, 40);
-	assert_int_equal(summary.removed, 50);
-	assert_int_equal(directory_count(directory), 55);
-	assert_int_equal(members("all"), 55);
-	assert_null(directory_find(directory, "u001"));
-	assert_non_null(directory_find(directory, "u108"));
-}
-
-static void empty_sync_removes_everybody_and_the_next_one_counts_anew(void **state)
-{
-	struct directory_summary summary;
-
-	(void)state;
-	set("alice", "", "");
-	set("bob", "", "");
-	directory_sync_begin(directory);
-	assert_false(directory_sync_end(directory, 1000, &summary));
-	assert_int_equal(summary.removed, 2);
-	directory_sync_begin(directory);
-	assert_false(directory_sync_end(directory, 1000, &summary));
-	assert_int_equal(summary.removed, 0);
-}
-
 /* --- random -------------------------------------------------------------------------------------- */
 
 #define USERS  30
@@ -316,8 +272,6 @@ int main(void)
 		TEST(group_named_twice_is_joined_once),
 		TEST(walk_is_in_byte_order_of_ids),
 		TEST(changes_are_logged_with_tombstones),
-		TEST(sync_removes_whom_it_did_not_name_in_slices),
-		TEST(empty_sync_removes_everybody_and_the_next_one_counts_anew),
 		TEST(random_memberships_match_the_model),
 	};
 

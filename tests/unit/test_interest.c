@@ -31,7 +31,7 @@ static void demand_changed(void *arg, struct user *user)
 	buf_printf(&changed, "%s ", user_id(user));
 }
 
-static const struct directory_observer nobody = { ignore_user, ignore_change, ignore_user };
+static const struct directory_observer nobody = { ignore_user, ignore_change, ignore_user, NULL };
 
 static void add(const char *id, const char *groups)
 {

@@ -155,10 +155,11 @@ static inline bool host_demanded(void *arg, const struct user *user)
 	return w->everybody_wanted;
 }
 
-static inline void host_published(void *arg, struct user *user)
+static inline void host_published(void *arg, struct user *user, bool changed)
 {
 	struct world *w = arg;
 
+	(void)changed;
 	w->published++;
 	if (w->on_published != NULL)
 		w->on_published(w, user);
@@ -225,7 +226,7 @@ static inline void on_removed(void *arg, struct user *user)
 	w->may_call = false;
 }
 
-static const struct directory_observer to_aggregator = { on_added, on_changed, on_removed };
+static const struct directory_observer to_aggregator = { on_added, on_changed, on_removed, NULL };
 
 /* --- life ---------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,370 @@
+/* durable.c: the life of what is kept: start, operations one after another, end.
+ * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/logger.h"
+#include "daemon/base/utf8.h"
+#include "daemon/durable_private.h"
+
+#define START_MS 15000 /* for the disk, when the daemon starts: it goes on without after that */
+#define STOP_MS	 5000
+
+static const struct vocab_word status_words[] = {
+#define X(symbol, name, help) { name, help },
+	STORE_STATUS_MAP(X)
+#undef X
+};
+const struct vocab vocab_store_status = { "store status", status_words, STORE_STATUS_COUNT };
+
+/* --- the store ----------------------------------------------------------------------------------- */
+
+static void on_opened(void *arg, enum store_file file)
+{
+	struct durable *d = arg;
+
+	d->open = true;
+	log_info("store", "open", LOG_TEXT("folder", d->config.folder));
+	if (!d->loaded)
+		durable_load(d);
+	else
+		d->dirty = true;
+	if (file == STORE_ANOTHER) {
+		log_warning("store", "another_file", LOG_TEXT("folder", d->config.folder),
+		    LOG_TEXT("why", "it is not the one that was used before, and is written anew"));
+		d->config.replaced(d->config.arg);
+	}
+}
+
+static void on_failed(void *arg, const char *why)
+{
+	struct durable *d = arg;
+
+	if (d->open || !d->told)
+		log_error("store", "unavailable", LOG_TEXT("why", why));
+	d->told = true;
+	d->open = false;
+}
+
+static const struct store_observer store_observer = { on_opened, on_failed };
+
+enum store_status durable_status(const struct durable *d)
+{
+	if (!d->open)
+		return STORE_STATUS_UNAVAILABLE;
+	return d->loaded && !d->dirty && !d->writing ? STORE_STATUS_OK : STORE_STATUS_RETURNING;
+}
+
+/* --- start and end ------------------------------------------------------------------------------- */
+
+static int make_parts(struct durable *d)
+{
+	d->origins = origins_new(d->config.directory);
+	d->notes = notes_new(d->config.note_changed, d->config.arg);
+	d->inbox = inbox_new();
+	d->recall = recall_new();
+	return d->origins == NULL || d->notes == NULL || d->inbox == NULL || d->recall == NULL ? -ENOMEM : 0;
+}
+
+static void wait_for_start(struct durable *d)
+{
+	int64_t end = instant_now().mono + START_MS;
+
+	while (!d->loaded && !d->told && instant_now().mono < end)
+		if (!durable_run(d, instant_now()) && !d->loaded)
+			(void)store_wait(d->store, 100);
+	if (!d->loaded) /* requests that come before the file must not get the ids that are in it */
+		inbox_set_last_id(d->inbox, d->config.started / 1000);
+	if (!d->loaded && !d->told)
+		log_error("store", "slow", LOG_TEXT("why", "the disk does not answer; the daemon goes on without"));
+}
+
+int durable_start(struct durable **ret, const struct durable_config *config)
+{
+	struct store_config store = { config->folder, config->started, config->retention };
+	struct durable *d = calloc(1, sizeof *d);
+	int r;
+
+	if (d == NULL)
+		return -ENOMEM;
+	d->config = *config;
+	d->config.folder = strdup(config->folder);
+	TAILQ_INIT(&d->queue);
+	TAILQ_INIT(&d->beside);
+	SLIST_INIT(&d->held);
+	r = d->config.folder == NULL ? -ENOMEM : make_parts(d);
+	if (r == 0)
+		r = store_open(&d->store, config->loop, &store, &store_observer, d);
+	*ret = d;
+	if (r < 0)
+		return r;
+	wait_for_start(d);
+	return 0;
+}
+
+static void op_finish(struct durable_op *op);
+
+static bool is_at_work(const struct durable *d)
+{
+	return !TAILQ_EMPTY(&d->queue) || !TAILQ_EMPTY(&d->beside);
+}
+
+static void give_up(struct durable_ops *ops)
+{
+	struct durable_op *op, *next;
+
+	for (op = TAILQ_FIRST(ops); op != NULL; op = next) {
+		next = TAILQ_NEXT(op, place);
+		durable_fail(op, DURABLE_UNAVAILABLE, "presenced is stopping");
+		op_finish(op);
+	}
+}
+
+void durable_stop(struct durable *d, int64_t at)
+{
+	int64_t end = instant_now().mono + STOP_MS;
+
+	if (d == NULL || d->store == NULL)
+		return;
+	while (is_at_work(d) && d->open && instant_now().mono < end)
+		if (!durable_run(d, instant_now()))
+			(void)store_wait(d->store, 20);
+	give_up(&d->queue);
+	give_up(&d->beside);
+	store_close(d->store, at);
+	d->store = NULL;
+	d->open = false;
+}
+
+void durable_free(struct durable *d)
+{
+	struct held_sync *h;
+
+	if (d == NULL)
+		return;
+	durable_stop(d, instant_now().wall);
+	while ((h = SLIST_FIRST(&d->held)) != NULL) {
+		SLIST_REMOVE_HEAD(&d->held, link);
+		sync_free(h->sync);
+		free(h);
+	}
+	origins_free(d->origins);
+	notes_free(d->notes);
+	inbox_free(d->inbox);
+	recall_free(d->recall);
+	free((char *)(uintptr_t)d->config.folder);
+	free(d);
+}
+
+/* --- operations ---------------------------------------------------------------------------------- */
+
+static void op_free(struct durable_op *op)
+{
+	if (op->free != NULL)
+		op->free(op);
+	free(op);
+}
+
+static struct durable_ops *list_of(const struct durable_op *op)
+{
+	return op->alone ? &op->durable->queue : &op->durable->beside;
+}
+
+static void tell(struct durable_op *op)
+{
+	struct durable_done done = op->done;
+
+	op->done.done = NULL;
+	if (done.done != NULL)
+		done.done(done.arg, &op->result);
+}
+
+/* Out of its list, told; freed, unless the store still has it. */
+static void op_finish(struct durable_op *op)
+{
+	TAILQ_REMOVE(list_of(op), op, place);
+	tell(op);
+	if (op->submitted)
+		op->abandoned = true;
+	else
+		op_free(op);
+}
+
+static int run_job(struct store_job *job, const struct store_files *files)
+{
+	struct durable_op *op = (struct durable_op *)(void *)job;
+
+	return op->run(op, files);
+}
+
+static void on_job_done(struct store_job *job, int result, const char *why)
+{
+	struct durable_op *op = (struct durable_op *)(void *)job;
+
+	op->submitted = false;
+	if (op->abandoned) {
+		op->durable->dirty = op->durable->dirty || result >= 0; /* it is on disk, and was refused */
+		op_free(op);
+		return;
+	}
+	if (result < 0)
+		durable_fail(op, DURABLE_UNAVAILABLE, "%s", why);
+	if (result < 0 || op->apply(op, result) == STEP_OVER)
+		op_finish(op);
+}
+
+void *durable_op_new(struct durable *d, size_t size, struct durable_done done)
+{
+	struct durable_op *op = calloc(1, size);
+
+	if (op == NULL)
+		return NULL;
+	op->durable = d;
+	op->done = done;
+	op->job.run = run_job;
+	op->job.done = on_job_done;
+	return op;
+}
+
+struct durable_op *durable_enqueue(struct durable_op *op)
+{
+	op->alone = true;
+	TAILQ_INSERT_TAIL(&op->durable->queue, op, place);
+	return op;
+}
+
+struct durable_op *durable_beside(struct durable_op *op)
+{
+	TAILQ_INSERT_TAIL(&op->durable->beside, op, place);
+	return op;
+}
+
+enum step durable_fail(struct durable_op *op, enum durable_end end, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(op->why, sizeof op->why, format, args);
+	va_end(args);
+	utf8_repair(op->why);
+	op->result.end = end;
+	op->result.why = op->why;
+	return STEP_OVER;
+}
+
+enum step durable_submit(struct durable_op *op, struct instant now)
+{
+	struct store_stats stats;
+
+	if (op->durable->store != NULL && store_submit(op->durable->store, &op->job)) {
+		op->submitted = true;
+		op->deadline = now.mono + ANSWER_MS;
+		return STEP_WAIT;
+	}
+	if (op->durable->store == NULL)
+		return durable_fail(op, DURABLE_UNAVAILABLE, "presenced is stopping");
+	store_stats(op->durable->store, &stats);
+	return durable_fail(op, DURABLE_UNAVAILABLE, "%s", stats.why);
+}
+
+bool durable_takes_jobs(const struct durable *d)
+{
+	return d->store != NULL && d->loaded && d->jobs < JOBS_MAX && !(d->writing && d->dirty);
+}
+
+void durable_forget(struct durable_op *op)
+{
+	op->done.done = NULL;
+}
+
+/* --- turns --------------------------------------------------------------------------------------- */
+
+/* True: something was done, and there may be more. */
+static bool step_op(struct durable_op *op, struct instant now)
+{
+	enum step step;
+
+	if (op->submitted && now.mono >= op->deadline) {
+		durable_fail(op, DURABLE_UNAVAILABLE, "the disk has not answered for %d s", ANSWER_MS / 1000);
+		op_finish(op);
+		return true;
+	}
+	if (op->submitted)
+		return false;
+	step = op->step(op, now);
+	if (step == STEP_OVER)
+		op_finish(op);
+	return step != STEP_WAIT;
+}
+
+bool durable_run(struct durable *d, struct instant now)
+{
+	struct durable_op *op = TAILQ_FIRST(&d->queue), *next;
+	bool more = op != NULL && step_op(op, now);
+
+	for (op = TAILQ_FIRST(&d->beside); op != NULL; op = next) {
+		next = TAILQ_NEXT(op, place);
+		if (op->submitted || (d->loaded && !d->writing && !d->dirty) || !d->open)
+			(void)step_op(op, now);
+	}
+	if (!d->writing)
+		durable_expire_notes(d, now.wall);
+	if (d->dirty && d->open && d->loaded && !d->writing && d->jobs == 0)
+		durable_write_all(d);
+	return more;
+}
+
+static int64_t earliest(const struct durable_ops *ops)
+{
+	const struct durable_op *op;
+	int64_t deadline = INSTANT_NEVER;
+
+	TAILQ_FOREACH (op, ops, place)
+		if (op->submitted && op->deadline < deadline)
+			deadline = op->deadline;
+	return deadline;
+}
+
+int64_t durable_deadline(const struct durable *d, struct instant now)
+{
+	int64_t end = notes_end(d->notes), deadline = earliest(&d->queue), other = earliest(&d->beside);
+
+	if (other < deadline)
+		deadline = other;
+	if (end == INSTANT_NEVER || d->writing)
+		return deadline;
+	end = end <= now.wall ? now.mono : now.mono + (end - now.wall);
+	if (end > now.mono + NOTE_LOOK_MS)
+		end = now.mono + NOTE_LOOK_MS; /* the wall clock may be set meanwhile */
+	return end < deadline ? end : deadline;
+}
+
+/* --- parts --------------------------------------------------------------------------------------- */
+
+struct store *durable_store(const struct durable *d)
+{
+	return d->store;
+}
+
+const char *durable_folder(const struct durable *d)
+{
+	return d->config.folder;
+}
+
+struct origins *durable_origins(const struct durable *d)
+{
+	return d->origins;
+}
+
+struct notes *durable_notes(const struct durable *d)
+{
+	return d->notes;
+}
+
+struct inbox *durable_inbox(const struct durable *d)
+{
+	return d->inbox;
+}

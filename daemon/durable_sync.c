@@ -1,0 +1,417 @@
+/* durable_sync.c: many users at once: imports by hand, users.csv, and the directories of sources.
+ * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/logger.h"
+#include "daemon/durable_private.h"
+#include "daemon/store/tables.h"
+
+/* One entry on its way to the file. */
+struct row {
+	char *key;		    /* owned */
+	struct user_fields *fields; /* one reference; NULL: it goes */
+};
+
+/* What is written of a sync; also by itself, for a source, whom nobody waits for. */
+struct rows {
+	struct store_job job; /* first */
+	struct durable *durable;
+	const char *origin; /* of the origin, which lives as long as the daemon */
+	struct row *list;
+	size_t count, size;
+	bool failed; /* no memory */
+};
+
+struct sync_op {
+	struct durable_op op;
+	struct sync *sync;
+	bool removes, force, dry_run, started;
+	enum { FOR_HAND, FOR_FILE, FOR_SOURCE } kind;
+	char *source;		  /* owned; of FOR_SOURCE */
+	void (*ready)(void *arg); /* of FOR_FILE */
+	struct rows *rows;
+	size_t written; /* of the sync, in rows */
+};
+
+static struct sync_op *sync_op(struct durable_op *op)
+{
+	return (struct sync_op *)(void *)op;
+}
+
+/* --- rows ---------------------------------------------------------------------------------------- */
+
+static void rows_free(struct rows *rows)
+{
+	if (rows == NULL)
+		return;
+	for (size_t i = 0; i < rows->count; i++) {
+		free(rows->list[i].key);
+		user_fields_unref(rows->list[i].fields);
+	}
+	free(rows->list);
+	free(rows);
+}
+
+static int write_rows(const struct rows *rows, struct database *db)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < rows->count && r == 0; i++)
+		r = tables_put_entry(db, rows->origin, rows->list[i].key, rows->list[i].fields);
+	return r;
+}
+
+static void keep_row(void *arg, struct origin *origin, const char *key, struct user_fields *fields)
+{
+	struct rows *rows = arg;
+
+	rows->origin = origin_name(origin);
+	if (rows->count == rows->size) {
+		size_t size = rows->size == 0 ? 256 : rows->size * 2;
+		struct row *list = reallocarray(rows->list, size, sizeof *list);
+
+		rows->failed = rows->failed || list == NULL;
+		if (list == NULL)
+			return;
+		rows->list = list;
+		rows->size = size;
+	}
+	rows->list[rows->count] = (struct row){ strdup(key), user_fields_ref(fields) };
+	rows->failed = rows->failed || rows->list[rows->count].key == NULL;
+	rows->count++;
+}
+
+/* --- one that nobody's answer depends on --------------------------------------------------------- */
+
+static int run_loose(struct store_job *job, const struct store_files *files)
+{
+	return write_rows((const struct rows *)(const void *)job, files->db);
+}
+
+static void on_loose_done(struct store_job *job, int result, const char *why)
+{
+	struct rows *rows = (struct rows *)(void *)job;
+
+	(void)why;
+	rows->durable->jobs--;
+	rows->durable->dirty = rows->durable->dirty || result < 0;
+	rows_free(rows);
+}
+
+static void hand_over(struct durable *d, struct rows *rows)
+{
+	rows->durable = d;
+	rows->job.run = run_loose;
+	rows->job.done = on_loose_done;
+	if (!rows->failed && rows->count > 0 && durable_takes_jobs(d) && store_submit(d->store, &rows->job)) {
+		d->jobs++;
+		return;
+	}
+	d->dirty = d->dirty || rows->failed || rows->count > 0;
+	rows_free(rows);
+}
+
+/* --- the operation ------------------------------------------------------------------------------- */
+
+static int run_sync(struct durable_op *op, const struct store_files *files)
+{
+	return write_rows(sync_op(op)->rows, files->db);
+}
+
+static enum step apply_sync(struct durable_op *op, int result)
+{
+	(void)result;
+	sync_apply(sync_op(op)->sync);
+	return STEP_AGAIN;
+}
+
+static void hold(struct sync_op *s)
+{
+	struct durable *d = s->op.durable;
+	size_t len = strlen(s->source);
+	struct held_sync *h = malloc(sizeof *h + len + 1);
+
+	if (h == NULL)
+		return;
+	h->sync = s->sync;
+	h->removes = s->removes;
+	memcpy(h->source, s->source, len + 1);
+	SLIST_INSERT_HEAD(&d->held, h, link);
+	s->sync = NULL;
+}
+
+static enum step refused(struct sync_op *s)
+{
+	durable_fail(&s->op, DURABLE_REFUSED, "%.*s", (int)strcspn(sync_text(s->sync), "\n"), sync_text(s->sync));
+	s->op.counts = *sync_counts(s->sync);
+	s->op.result.counts = &s->op.counts;
+	if (s->kind == FOR_SOURCE)
+		hold(s);
+	return STEP_OVER;
+}
+
+/* A key of the file that is gone may come again, for somebody else. */
+static void forget_renames(struct durable *d)
+{
+	static const char prefix[] = RENAME_PREFIX;
+	const struct origin *file = origins_find(d->origins, ORIGIN_FILE);
+	struct recall_item item = { "", prefix, NULL };
+	char key[RECALL_MAX_KEY_BYTES + 1];
+
+	while (recall_after(d->recall, "", item.key, &item) && strncmp(item.key, prefix, sizeof prefix - 1) == 0 &&
+	    *item.source == '\0') {
+		if (file != NULL && origin_entry(file, item.key + sizeof prefix - 1) != NULL)
+			continue;
+		snprintf(key, sizeof key, "%s", item.key);
+		(void)durable_remember(d, "", key, NULL);
+		item.key = prefix; /* they are few */
+	}
+}
+
+static enum step over(struct sync_op *s)
+{
+	const struct sync_counts *c = sync_counts(s->sync);
+
+	if (s->kind == FOR_FILE)
+		forget_renames(s->op.durable);
+	s->op.counts = *c;
+	s->op.result.counts = &s->op.counts;
+	s->op.result.changed = c->added + c->changed + c->removed > 0;
+	if (c->conflicts > 0) {
+		snprintf(
+		    s->op.why, sizeof s->op.why, "%.*s", (int)strcspn(sync_text(s->sync), "\n"), sync_text(s->sync));
+		s->op.result.why = s->op.why;
+	}
+	return STEP_OVER;
+}
+
+/* It may be done: to the disk first where somebody is promised, else beside it. */
+static enum step ready(struct sync_op *s, struct instant now)
+{
+	if (s->dry_run)
+		return over(s);
+	if (s->kind == FOR_FILE) {
+		if (s->ready != NULL && s->op.done.done != NULL)
+			s->ready(s->op.done.arg);
+		sync_apply(s->sync);
+		return STEP_AGAIN;
+	}
+	if (s->rows == NULL)
+		s->rows = calloc(1, sizeof *s->rows);
+	if (s->rows == NULL)
+		return durable_fail(&s->op, DURABLE_NO_MEMORY, "no memory");
+	if (sync_write(s->sync, SLICE_ENTRIES, &s->written, keep_row, s->rows))
+		return STEP_AGAIN;
+	if (s->kind == FOR_HAND)
+		return s->rows->failed ? durable_fail(&s->op, DURABLE_NO_MEMORY, "no memory") :
+					 durable_submit(&s->op, now);
+	hand_over(s->op.durable, s->rows);
+	s->rows = NULL;
+	sync_apply(s->sync);
+	return STEP_AGAIN;
+}
+
+static enum step step_sync(struct durable_op *op, struct instant now)
+{
+	struct sync_op *s = sync_op(op);
+
+	if (!s->started)
+		sync_ready(s->sync, s->removes, s->force);
+	s->started = true;
+	switch (sync_run(s->sync, SLICE_ENTRIES)) {
+	case SYNC_REFUSED:
+		return refused(s);
+	case SYNC_READY:
+		return ready(s, now);
+	case SYNC_DONE:
+		return over(s);
+	case SYNC_STAGING:
+	case SYNC_CHECKING:
+	case SYNC_APPLYING:
+		break;
+	}
+	return STEP_AGAIN;
+}
+
+static void free_sync_op(struct durable_op *op)
+{
+	struct sync_op *s = sync_op(op);
+
+	sync_free(s->sync);
+	rows_free(s->rows);
+	free(s->source);
+}
+
+static struct sync_op *sync_op_new(struct durable *d, struct sync *sync, int kind, struct durable_done done)
+{
+	struct sync_op *s = durable_op_new(d, sizeof *s, done);
+
+	if (s == NULL) {
+		sync_free(sync);
+		return NULL;
+	}
+	s->op.step = step_sync;
+	s->op.run = run_sync;
+	s->op.apply = apply_sync;
+	s->op.free = free_sync_op;
+	s->sync = sync;
+	s->kind = kind;
+	return s;
+}
+
+static struct sync *new_sync(struct durable *d, const char *name, int rank, const struct option_list *match)
+{
+	const struct sync_rules rules = { .match = match, .known = durable_known_key, .arg = d };
+	struct origin *origin = origins_get(d->origins, name, rank);
+
+	return origin == NULL ? NULL : sync_new(d->origins, d->config.directory, origin, &rules);
+}
+
+/* --- by hand ------------------------------------------------------------------------------------- */
+
+struct sync *durable_new_import(struct durable *d)
+{
+	return new_sync(d, ORIGIN_BY_HAND, ORIGIN_RANK_BY_HAND, NULL);
+}
+
+struct durable_op *durable_import(
+    struct durable *d, struct sync *sync, bool replace, bool force, bool dry_run, struct durable_done done)
+{
+	struct sync_op *s = sync_op_new(d, sync, FOR_HAND, done);
+
+	if (s == NULL)
+		return NULL;
+	s->removes = replace;
+	s->force = force;
+	s->dry_run = dry_run;
+	return durable_enqueue(&s->op);
+}
+
+/* --- users.csv ----------------------------------------------------------------------------------- */
+
+struct sync *durable_new_file_sync(struct durable *d)
+{
+	return new_sync(d, ORIGIN_FILE, ORIGIN_RANK_FILE, NULL);
+}
+
+void durable_take_file_now(struct durable *d, struct sync *sync, struct sync_counts *ret)
+{
+	sync_ready(sync, true, true);
+	while (sync_run(sync, SIZE_MAX) != SYNC_READY)
+		;
+	sync_apply(sync);
+	while (sync_run(sync, SIZE_MAX) != SYNC_DONE)
+		;
+	*ret = *sync_counts(sync);
+	sync_free(sync);
+	if (d->loaded)
+		forget_renames(d);
+}
+
+struct durable_op *durable_take_file(
+    struct durable *d, struct sync *sync, bool force, void (*on_ready)(void *arg), struct durable_done done)
+{
+	struct sync_op *s = sync_op_new(d, sync, FOR_FILE, done);
+
+	if (s == NULL)
+		return NULL;
+	s->removes = true;
+	s->force = force;
+	s->ready = on_ready;
+	return durable_enqueue(&s->op);
+}
+
+/* --- sources ------------------------------------------------------------------------------------- */
+
+static struct held_sync *held(const struct durable *d, const char *source)
+{
+	struct held_sync *h;
+
+	SLIST_FOREACH (h, &d->held, link)
+		if (strcmp(h->source, source) == 0)
+			return h;
+	return NULL;
+}
+
+static void let_go(struct durable *d, struct held_sync *h)
+{
+	SLIST_REMOVE(&d->held, h, held_sync, link);
+	free(h);
+}
+
+struct sync *durable_new_source_sync(
+    struct durable *d, const char *source, int position, const struct option_list *match)
+{
+	return new_sync(d, source, ORIGIN_RANK_SOURCES + position, match);
+}
+
+static struct durable_op *take_source(
+    struct durable *d, const char *source, struct sync *sync, bool removes, bool force, struct durable_done done)
+{
+	struct sync_op *s = sync_op_new(d, sync, FOR_SOURCE, done);
+
+	if (s == NULL)
+		return NULL;
+	s->removes = removes;
+	s->force = force;
+	s->source = strdup(source);
+	if (s->source != NULL)
+		return durable_enqueue(&s->op);
+	free_sync_op(&s->op);
+	free(s);
+	return NULL;
+}
+
+struct durable_op *durable_take_source(
+    struct durable *d, const char *source, struct sync *sync, bool complete, struct durable_done done)
+{
+	struct held_sync *old = held(d, source);
+
+	if (old != NULL) {
+		sync_free(old->sync);
+		let_go(d, old);
+	}
+	return take_source(d, source, sync, complete, false, done);
+}
+
+bool durable_holds(const struct durable *d, const char *source)
+{
+	return held(d, source) != NULL;
+}
+
+struct durable_op *durable_take_held(struct durable *d, const char *source, bool force, struct durable_done done)
+{
+	struct held_sync *h = held(d, source);
+	struct sync *sync;
+	bool removes;
+
+	if (h == NULL)
+		return NULL;
+	sync = h->sync;
+	removes = h->removes;
+	let_go(d, h);
+	return take_source(d, source, sync, removes, force, done);
+}
+
+void durable_keep_sources(struct durable *d, bool (*is_source)(void *arg, const char *name), void *arg)
+{
+	struct origin *origin = NULL;
+
+	while ((origin = origins_next(d->origins, origin)) != NULL) {
+		const char *name = origin_name(origin);
+		struct sync *sync;
+
+		if (strcmp(name, ORIGIN_BY_HAND) == 0 || strcmp(name, ORIGIN_FILE) == 0 || origin_count(origin) == 0 ||
+		    is_source(arg, name))
+			continue;
+		log_info("directory", "source_gone", LOG_TEXT("source", name),
+		    LOG_NUMBER("entries", (int64_t)origin_count(origin)));
+		sync = sync_new(d->origins, d->config.directory, origin, NULL);
+		if (sync != NULL)
+			(void)take_source(d, name, sync, true, true, (struct durable_done){ 0 });
+	}
+}
