@@ -168,6 +168,11 @@ def wait_store(console, status="ok", deadline=30):
         raise Deadline(f"{error}; it is {store(console)}") from None
 
 
+def wait_written(console):
+    """What sources have said counts at once and is written a moment later: until it is."""
+    until(lambda: store(console)["waiting"] == 0, "nothing waits to be written")
+
+
 def try_call(console, method, **params):
     """The result, or the error."""
     try:

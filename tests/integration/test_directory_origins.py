@@ -6,7 +6,7 @@ import pytest
 
 from presenced import IDLE, NOBODY, Console, console_socket, feed_source, people, reload_by, until
 from store_world import (ADMIN, ENDS, Directory, all_users, changes, counts, everything, fields, history, kinds, note_of,
-                         numbers, origins, user_of, wait_store)
+                         numbers, origins, user_of, wait_store, wait_written)
 
 HR = feed_source("hr", "xmpp", directory={"use": True, "match": ["upn", "extension"]})
 EMPTY = {"name": "", "groups": [], "addresses": {}}
@@ -31,6 +31,7 @@ def same_after(daemon, end):
     """All that the directory and the notes hold is the same after the restart; the new administrator."""
     with contextlib.closing(daemon.console()) as console:
         before = everything(console)
+        wait_written(console)
     end(daemon)
     console = daemon.console()
     assert everything(console) == before
@@ -138,9 +139,9 @@ def test_a_user_that_nobody_has_is_added_told_and_kept(start, end):
 @pytest.mark.parametrize("field, params", [
     ("user", {"user": ""}), ("user", {"user": "a b"}), ("user", {"user": "a" * 129}), ("user", {"user": 1}),
     ("name", {"name": 1}), ("name", {"name": "a\nb"}), ("name", {"name": "a" * 1025}), ("groups", {"groups": "sales"}),
-    ("groups", {"groups": [1]}), ("groups", {"groups": [str(n) for n in range(65)]}), ("groups", {"groups": ["a\tb"]}),
-    ("addresses", {"addresses": []}), ("addresses", {"addresses": {"fax": "1"}}), ("addresses", {"addresses": {"line": 1}}),
-    ("addresses", {"addresses": {"line@": "1"}}), ("addresses", {"addresses": {"line": "a\nb"}}),
+    ("groups", {"groups": [1]}), ("groups", {"groups": ["a\tb"]}),
+    ("addresses", {"addresses": []}), ("fax", {"addresses": {"fax": "1"}}), ("line", {"addresses": {"line": 1}}),
+    ("line@", {"addresses": {"line@": "1"}}), ("line", {"addresses": {"line": "a\nb"}}),
 ], ids=repr)
 def test_bad_values_are_refused_and_change_nothing(start, field, params):
     _, console, _ = start_office(start)
@@ -148,7 +149,7 @@ def test_bad_values_are_refused_and_change_nothing(start, field, params):
 
     error = console.error_of("users.set", **{"user": "alice"} | params)
 
-    assert error.code == -32602 and error.data["field"].startswith(field), error
+    assert error.code == -32602 and error.data["field"] == field, error
     assert everything(console) == before
 
 

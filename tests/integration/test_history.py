@@ -6,6 +6,7 @@ from presenced import BUSY, IDLE, NOBODY, console_socket, people, until
 from store_world import (ADMIN, all_users, changes, ctl_json, history, history_model, kill_and_start, kinds, now_ms,
                          pages, stop_and_start, timestamp)
 
+SIGN_OF_LIFE_MS = 10_000  # between two of the daemon, when nothing changes
 LONG = {"monitoring": {"linger": "1h"}, "hold": "1h"}
 FORWARDED = IDLE | {"forward": {"kind": "phone", "target": "+442079460000"}}
 TALKING = BUSY | {"calls": [{"state": "connected", "direction": "in", "peer": "+442070846845", "name": "A. Caller"}]}
@@ -187,18 +188,31 @@ def test_what_the_daemon_did_not_see_is_not_observed(start, killed):
     assert rows[:len(before)] == before
     runs = [row for row in rows[1:] if row["kind"] in ("started", "stopped")]
     assert kinds(runs) == (["started"] if killed else ["stopped", "started"])
-    assert runs[-1]["observed_until"] is not None, "it has written rows, so it knows that it was there"
-    ended = history_model.ms(runs[-1]["observed_until"] if killed else runs[0]["at"])
+    known = runs[-1]["observed_until"] if killed else runs[0]["at"]
+    ended = max(history_model.ms(known) if known else 0, history_model.ms(before[-1]["at"]))
     back = next(row for row in changes(rows) if row["id"] > runs[-1]["id"])
-    assert history_model.ms(before[-1]["at"]) <= ended <= gone
+    assert ended <= gone
     assert history_model.fold(rows, None, ended, history_model.ms(back["at"]))["overall"] == {}
     assert not any("gap" in row for row in rows), "that it was not there is not a loss"
+
+
+def test_a_daemon_that_was_killed_knows_about_until_when_it_ran(start):
+    office = Office(start)
+    office.tell()
+    begin = now_ms()
+    until(lambda: now_ms() > begin + SIGN_OF_LIFE_MS + 2000, "a sign of life without any change")
+    office.daemon.kill()
+    gone = now_ms()
+    office.daemon.start()
+    row = history(office.daemon.console(), "alice", kills=[gone])[-1]
+    assert row["kind"] == "started"
+    assert begin < history_model.ms(row["observed_until"]) <= gone
 
 
 def test_three_lives_are_told_apart(start):
     office = Office(start)
     for end in (stop_and_start, kill_and_start, stop_and_start):
-        office.tell(STORY[:3])
+        office.tell()
         end(office.daemon)
         office.feed = office.daemon.feed(truth=office.feed.truth)
         office.open()

@@ -3,7 +3,7 @@
 import pytest
 
 from presenced import NOBODY, console_socket, feed_source, until
-from store_world import ADMIN, ENDS, ctl, ctl_json, history_model, now_ms
+from store_world import ADMIN, ENDS, ctl, ctl_json, history_model, now_ms, wait_written
 
 IMP = feed_source("imp", "xmpp", addresses="xmpp")
 STRANGER, FRIEND = "stranger@example.net", "alice@example.test"
@@ -102,6 +102,7 @@ def test_a_decision_is_told_to_the_feed_and_the_request_is_gone(start, method, a
 
     feed.wait(lambda: decisions(feed), "the decision")
     assert decisions(feed) == [{"decide": STRANGER, "accept": accept}]
+    wait_written(console)
     assert listed(console) == [other]
     for again in ("requests.accept", "requests.deny"):
         assert console.error_of(again, id=request["id"]).code == -32002
@@ -127,7 +128,7 @@ def test_requests_wait_for_a_decision_over_restarts_and_while_the_source_is_away
     daemon, console, feed = start_office(start)
     feed.say({"request": STRANGER, "name": "A", "text": "please"}, {"request": FRIEND})
     before = wait_listed(console, STRANGER, FRIEND)
-    until(lambda: console.call("server.stats")["store"]["waiting"] == 0, "they are written")
+    wait_written(console)
 
     end(daemon)
 
@@ -246,7 +247,7 @@ def test_what_a_feed_remembers_it_can_recall(start, end):
              {"remember": "gone", "value": None})
     assert recall("roster") == {"recalled": "roster", "value": "v2 é\n"}
     assert recall("gone")["value"] is None
-    until(lambda: console.call("server.stats")["store"]["waiting"] == 0, "it is written")
+    wait_written(console)
 
     end(daemon)
 
