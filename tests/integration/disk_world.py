@@ -109,7 +109,8 @@ class Office:
     def open(self):
         for end in self.ends:
             end.close()
-        self.feed = self.daemon.feed(truth={user: {"telephony": IDLE, "rich": {"availability": "available"}} for user in USERS})
+        free = {"telephony": IDLE, "rich": {"availability": "available"}}
+        self.feed = self.daemon.feed(truth={user: dict(free) for user in USERS})
         self.console = self.daemon.console(checked=0.05)
         self.watcher = self.daemon.console(checked=0.05)
         self.ends = [self.feed, self.console, self.watcher]
@@ -154,7 +155,8 @@ class Office:
         for method, params in (
                 ("notes.set", {"user": "u0", "text": "not to be kept"}), ("notes.clear", {"user": "u1"}),
                 ("users.set", {"user": "u2", "name": "Not To Be Kept"}), ("users.set", {"user": "new"}),
-                ("users.rename", {"user": "u3", "to": "u3.b"}), ("users.import", {"users": [{"id": "new"}, {"id": "u4", "name": "N"}]})):
+                ("users.rename", {"user": "u3", "to": "u3.b"}),
+                ("users.import", {"users": [{"id": "new"}, {"id": "u4", "name": "N"}]})):
             error = self.console.error_of(method, **params)
             assert error.code == -32005 and error.data["why"], (method, error)
         assert everything(self.console) == before
@@ -207,7 +209,8 @@ class Office:
         end = time.monotonic() + deadline
         for number in itertools.count(1):
             user = USERS[number % len(USERS)]
-            for method, params in (("notes.set", {"text": f"{number} " + "n" * 1000}), ("users.set", {"name": f"{number} " + "N" * 1000})):
+            for method, params in (("notes.set", {"text": f"{number} " + "n" * 1000}),
+                                   ("users.set", {"name": f"{number} " + "N" * 1000})):
                 before = user_of(self.console, user), self.console.presence(user).get("note")
                 answer = try_call(self.console, method, user=user, **params)
                 if isinstance(answer, RpcError):

@@ -41,7 +41,7 @@ class State:
                 "addresses": file["addresses"] | hand["addresses"]}
 
     def rows(self):
-        return {user: {"merged": self.merged(user), "hand": entry["hand"], "file": entry["file"], "note": self.notes.get(user)}
+        return {user: {"merged": self.merged(user), "note": self.notes.get(user)} | entry
                 for user, entry in self.users.items()}
 
     def matches(self, found):
@@ -81,8 +81,8 @@ class Operations:
         self.prefix = f"w{number}-"
         self.ids = [f"{self.prefix}{n}{self.word(6)}" for n in range(IDS_EACH)]
         keys = [f"{self.prefix}f{n}" for n in range(IN_FILE_EACH)]
-        self.in_file = {key: {"id": key, "name": f"File {key}", "groups": "staff;" + self.prefix, "upn": f"{key}@example.test"}
-                        for key in keys}
+        self.in_file = {key: {"id": key, "name": f"File {key}", "groups": f"staff;{self.prefix}",
+                              "upn": f"{key}@example.test"} for key in keys}
         self.ids += keys
 
     def owns(self, user):
@@ -178,7 +178,8 @@ class Operations:
         if user in after.notes:
             after.notes[to] = after.notes.pop(user)
         merged = after.merged(to)
-        return Operation([("users.rename", {"user": user, "to": to})], after, lambda result: fields(result["user"]) == merged)
+        return Operation([("users.rename", {"user": user, "to": to})], after,
+                         lambda result: fields(result["user"]) == merged)
 
     def import_(self, after):
         """In one to three lines; all of it happens, or nothing."""

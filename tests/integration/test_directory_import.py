@@ -5,7 +5,8 @@ import json
 import pytest
 
 from presenced import people, until
-from store_world import ADMIN, ENDS, all_users, counts, ctl, ctl_json, everything, fields, numbers, origins, try_call, user_of, wait_store
+from store_world import (ADMIN, ENDS, all_users, counts, ctl, ctl_json, everything, fields, numbers, origins, try_call, user_of,
+                         wait_store)
 
 
 def start_office(start, *users):
@@ -140,7 +141,8 @@ def test_replace_that_removes_more_than_20_percent_and_more_than_5_must_be_force
     assert forecast == numbers(unchanged=after, removed=lost) and everything(console) == known
     if refused:
         error = console.error_of("users.import", users=crew(after), replace=True)
-        assert (error.code, {key: int(value) for key, value in error.data.items()}) == (-32006, {"removed": lost, "of": before})
+        assert error.code == -32006
+        assert {key: int(value) for key, value in error.data.items()} == {"removed": lost, "of": before}
         assert everything(console) == known
         ENDS[1](daemon)
         console = daemon.console()
@@ -201,7 +203,8 @@ def test_a_file_that_loses_more_than_20_percent_is_refused_as_a_whole(start, bef
         result = console.call("config.reload")
 
     assert counts(result["users"]) == numbers(1, 1, after, lost - 1), "f000 is changed: it is set by hand as well"
-    until(lambda: set(all_users(console)) == {"f000", "zoe", "new"} | {f"f{n:03}" for n in range(lost, before)}, "the new file")
+    left = {"f000", "zoe", "new"} | {f"f{n:03}" for n in range(lost, before)}
+    until(lambda: set(all_users(console)) == left, "the new file")
     ENDS[0](daemon)
     assert len(all_users(daemon.console())) == after + 3
 
@@ -221,8 +224,10 @@ def test_a_refused_file_is_refused_with_its_configuration(start):
 
 # ---- presencectl ----------------------------------------------------------------------------
 
-ODD = [{"id": "a\"b", "name": 'He said "no", twice', "groups": ["a, b", "c"], "addresses": {"line@switch": "-", "line": "1;2"}},
-       {"id": "zoë", "name": "Zoë", "groups": [], "addresses": {"sip_uri": "sip:zoe@example.test", "line@other-switch": "7"}},
+ODD = [{"id": "a\"b", "name": 'He said "no", twice', "groups": ["a, b", "c"],
+        "addresses": {"line@switch": "-", "line": "1;2"}},
+       {"id": "zoë", "name": "Zoë", "groups": [],
+        "addresses": {"sip_uri": "sip:zoe@example.test", "line@other-switch": "7"}},
        {"id": "plain"}]
 
 

@@ -104,7 +104,8 @@ def test_a_directory_must_be_wanted(start):
 
 
 @pytest.mark.parametrize("lines", [
-    [{"entry": "1", "id": "bob"}], [{"directory": "end", "complete": True}], [{"directory": "begin"}, {"entry": "1", "id": "a b"}],
+    [{"entry": "1", "id": "bob"}], [{"directory": "end", "complete": True}], 
+    [{"directory": "begin"}, {"entry": "1", "id": "a b"}],
     [{"directory": "begin"}, {"entry": ""}], [{"directory": "begin"}, {"entry": "1", "name": 7}], [{"directory": "middle"}],
     [{"directory": "begin"}, {"entry": "1", "addresses": {"fax": "1"}}]], ids=repr)
 def test_lines_that_make_no_sense_are_errors_and_the_connection_goes_on(start, lines):

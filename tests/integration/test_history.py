@@ -145,7 +145,8 @@ def test_history_needs_read_and_numbers_need_calls(start, as_root):
     assert [row["id"] for row in shown] == [row["id"] for row in rows]
     for secret in (b"+442070846845", b"A. Caller", b"+442079460000", b'"calls"'):
         assert secret not in reader.transcript
-    assert any(row["telephony"].get("forward") == {"kind": "phone"} for row in changes(shown)), "that it is, but not where to"
+    forwards = [row["telephony"].get("forward") for row in changes(shown)]
+    assert {"kind": "phone"} in forwards, "that it is so, but not where to"
 
 
 # ---- what was not observed ------------------------------------------------------------------
@@ -161,7 +162,8 @@ def test_nobody_asking_and_a_lost_source_are_rows_and_not_observed(start):
     office.console.call("presence.unsubscribe")
     watcher.wait(lambda: set(statuses(watcher.table["alice"])) == {"not_requested"}, "nobody asks")
 
-    rows = until(lambda: set(statuses((rows := changes(history(watcher, "alice")))[-1])) == {"not_requested"} and rows, "its row")
+    rows = until(lambda: set(statuses((found := changes(history(watcher, "alice")))[-1])) == {"not_requested"} and found,
+                 "its row")
 
     assert {"stale"} in [set(statuses(row)) for row in rows]
     lost = next(row for row in rows if "stale" in statuses(row))
@@ -293,7 +295,8 @@ def test_presencectl_adds_up_what_the_model_adds_up(start):
     for begin, end in ((times[0] - 5000, times[-1] + 1), (times[2], times[-2]), (times[3] + 1, times[3] + 2),
                        (times[-1] + 1, now_ms())):
         *shown, last = ctl_json(office.daemon, "history", "--from", timestamp(begin), "--to", timestamp(end), "alice")
-        answer = office.console.call("history.list", user="alice", limit=1000, to=timestamp(end), **{"from": timestamp(begin)})
+        answer = office.console.call("history.list", user="alice", limit=1000,
+                                     **{"from": timestamp(begin), "to": timestamp(end)})
         assert [row for row in shown if row != answer["before"]] == answer["rows"]
         summary = last["summary"]
         assert (summary.pop("from"), summary.pop("to")) == (timestamp(begin), timestamp(end))

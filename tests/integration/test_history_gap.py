@@ -27,7 +27,8 @@ def name_of(row):
 
 def wait_published(console, feed):
     """Everything that the feed has said was read, and made a presence."""
-    until(lambda: console.source()["details"]["lines"] == feed.sent and console.call("server.stats")["dirty"] == 0, "all is told")
+    until(lambda: console.source()["details"]["lines"] == feed.sent and console.call("server.stats")["dirty"] == 0,
+          "all is told")
 
 
 def test_rows_that_found_no_room_are_counted_and_what_comes_after_says_gap(start):
@@ -53,7 +54,8 @@ def test_rows_that_found_no_room_are_counted_and_what_comes_after_says_gap(start
     last = CHANGES // len(USERS) - 1
     gaps = {}
     for user in USERS:
-        rows = until(lambda u=user: name_of((rows := history(console, u))[-1]) == CHANGES and rows, f"the last row of {user}")
+        rows = until(lambda u=user: name_of((found := history(console, u))[-1]) == CHANGES and found,
+                     f"the last row of {user}")
         names = [name for row in rows if (name := name_of(row)) is not None]
         assert names == sorted(names)
         missing = set(range(last + 1)) - set(names)

@@ -179,8 +179,8 @@ def test_consoles_are_told_of_requests_that_come_and_go(start):
 
 
 @pytest.mark.parametrize("permissions, may_list, may_decide, may_ask", [
-    (("read", "calls"), False, False, False), (("read", "notes"), True, True, False), (("read", "admin"), True, False, True)],
-    ids=repr)
+    (("read", "calls"), False, False, False), (("read", "notes"), True, True, False),
+    (("read", "admin"), True, False, True)], ids=repr)
 def test_who_may_see_decide_and_ask(start, as_root, permissions, may_list, may_decide, may_ask):
     daemon, admin, feed = start_office(start, console=[console_socket("presenced", permissions)])
     feed.say({"request": STRANGER})
@@ -188,7 +188,8 @@ def test_who_may_see_decide_and_ask(start, as_root, permissions, may_list, may_d
     console = daemon.console(uid=NOBODY)
 
     for allowed, needs, method, params in (
-            (may_list, ("notes", "admin"), "requests.list", {}), (may_list, ("notes", "admin"), "events.subscribe", {"topics": ["requests"]}),
+            (may_list, ("notes", "admin"), "requests.list", {}),
+            (may_list, ("notes", "admin"), "events.subscribe", {"topics": ["requests"]}),
             (may_decide, ("notes",), "requests.deny", {"id": request["id"]}),
             (may_ask, ("admin",), "contacts.add", {"source": "imp", "user": "alice"}),
             (may_ask, ("admin",), "contacts.remove", {"source": "imp", "user": "alice"})):
@@ -209,13 +210,13 @@ def test_contacts_are_asked_for_and_ended_at_the_source(start):
     assert console.call("contacts.remove", source="imp", user="alice") == {"address": FRIEND}
 
     feed.wait(lambda: feed.was_told("contact", FRIEND) == 2, "both")
-    assert [line for line in feed.lines if "contact" in line] == [{"contact": FRIEND, "add": True}, {"contact": FRIEND, "add": False}]
+    told = [line for line in feed.lines if "contact" in line]
+    assert told == [{"contact": FRIEND, "add": True}, {"contact": FRIEND, "add": False}]
 
 
 def test_contacts_that_cannot_be_asked_for(start):
     pbx = {"name": "pbx", "type": "sip", "server": "127.0.0.1:9", "uri": "sip:watcher@example.test"}
-    daemon = start(ADMIN, users=[{"id": "alice", "xmpp": FRIEND, "sip_uri": "sip:a@example.test"}, {"id": "bob", "xmpp": ""}],
-                   sources=[IMP, pbx])
+    daemon = start(ADMIN, users=[USERS[0] | {"sip_uri": "sip:a@example.test"}, USERS[1]], sources=[IMP, pbx])
     console = daemon.console()
     assert console.error_of("contacts.add", source="imp", user="alice").code == -32004
     feed = daemon.feed("imp")
@@ -224,7 +225,8 @@ def test_contacts_that_cannot_be_asked_for(start):
     for method in ("contacts.add", "contacts.remove"):
         codes = {(source, user): console.error_of(method, source=source, user=user).code
                  for source, user in (("imp", "zoe"), ("nobody", "alice"), ("imp", "bob"), ("pbx", "alice"))}
-        assert codes == {("imp", "zoe"): -32002, ("nobody", "alice"): -32002, ("imp", "bob"): -32006, ("pbx", "alice"): -32006}
+        assert codes == {("imp", "zoe"): -32002, ("nobody", "alice"): -32002, ("imp", "bob"): -32006,
+                         ("pbx", "alice"): -32006}
     console.barrier()
     assert not [line for line in feed.lines if "contact" in line]
 
@@ -243,8 +245,8 @@ def test_what_a_feed_remembers_it_can_recall(start, end):
         return next(line for line in feed.lines[before:] if "recalled" in line)
 
     assert recall("roster") == {"recalled": "roster", "value": None}
-    feed.say({"remember": "roster", "value": "v1"}, {"remember": "roster", "value": "v2 é\n"}, {"remember": "gone", "value": "x"},
-             {"remember": "gone", "value": None})
+    feed.say({"remember": "roster", "value": "v1"}, {"remember": "roster", "value": "v2 é\n"},
+             {"remember": "gone", "value": "x"}, {"remember": "gone", "value": None})
     assert recall("roster") == {"recalled": "roster", "value": "v2 é\n"}
     assert recall("gone")["value"] is None
     wait_written(console)

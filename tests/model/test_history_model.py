@@ -179,7 +179,8 @@ def seconds(summary):
 
 @pytest.mark.parametrize("rows, before, expected", [
     # nothing is known at all
-    ([], None, {"overall": {}, "line": {}, "availability": {}, "unobserved": {"overall": 100, "line": 100, "availability": 100}}),
+    ([], None, {"overall": {}, "line": {}, "availability": {}, "unobserved": {
+        "overall": 100, "line": 100, "availability": 100}}),
     # what was in force at the beginning, then another word for the rest
     ([change(2, 30, "busy", "busy")], change(1, 0),
      {"overall": {"available": 30, "busy": 70}, "line": {"busy": 70}, "availability": {"available": 30, "busy": 70},
@@ -228,8 +229,8 @@ def test_rows_outside_do_not_count():
     assert seconds(fold(rows, None, at(15), at(92)))["overall"] == {"available": 5, "busy": 70, "away": 2}
 
 
-@pytest.mark.parametrize("behind, observed", [(started(2, 120, 60), 50), (started(2, 120, None), 0), (change(2, 120, gap=True), 0),
-                                              (stopped(2, 120), 90), (change(2, 120, "busy"), 90)], ids=str)
+@pytest.mark.parametrize("behind, observed", [
+    (started(2, 120, 60), 50), (started(2, 120, None), 0), (change(2, 120, gap=True), 0), (stopped(2, 120), 90), (change(2, 120, "busy"), 90)], ids=str)
 def test_the_row_behind_the_end_may_cut_it_off(behind, observed):
     assert seconds(fold([change(1, 10), behind], None, at(0), at(100)))["overall"].get("available", 0) == observed
 
