@@ -1,4 +1,5 @@
-/* recall.h: the durable memory of connectors: small texts by source and key. SPDX-License-Identifier: MIT
+/* recall.h: the durable memory of connectors: small texts by source and key.
+ * SPDX-License-Identifier: MIT
  *
  * Pure. The daemon itself uses it with the source "".
  */

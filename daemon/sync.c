@@ -541,26 +541,32 @@ enum sync_phase sync_phase(const struct sync *s)
 	return s->phase;
 }
 
+/* The block of an item. */
+static const struct block *block_of(const struct sync *s, size_t place)
+{
+	const struct block *b = s->first;
+
+	for (; place >= BLOCK_ITEMS && b != NULL; place -= BLOCK_ITEMS)
+		b = b->next;
+	return b;
+}
+
 bool sync_write(const struct sync *s, size_t budget, size_t *at,
     void (*each)(void *arg, struct origin *origin, const char *key, struct user_fields *fields), void *arg)
 {
-	const struct block *b = s->first;
-	size_t place = *at;
+	const struct block *b = block_of(s, *at);
 
-	for (size_t skip = *at / BLOCK_ITEMS; skip > 0 && b != NULL; skip--)
-		b = b->next;
-	for (; place < s->count && budget > 0; place++, budget--) {
-		const struct item *i = &b->items[place % BLOCK_ITEMS];
+	for (; *at < s->count && b != NULL && budget > 0; ++*at, budget--) {
+		const struct item *i = &b->items[*at % BLOCK_ITEMS];
 
 		if (i->verdict == ITEM_CHANGED || i->verdict == ITEM_NEW)
 			each(arg, s->origin, item_key(i), i->fields);
-		if (place % BLOCK_ITEMS == BLOCK_ITEMS - 1)
+		if (*at % BLOCK_ITEMS == BLOCK_ITEMS - 1)
 			b = b->next;
 	}
-	for (; place < s->count + s->missing_count && budget > 0; place++, budget--)
-		each(arg, s->origin, s->missing[place - s->count], NULL);
-	*at = place;
-	return place < s->count + s->missing_count;
+	for (; *at >= s->count && *at < s->count + s->missing_count && budget > 0; ++*at, budget--)
+		each(arg, s->origin, s->missing[*at - s->count], NULL);
+	return *at < s->count + s->missing_count;
 }
 
 const struct sync_counts *sync_counts(const struct sync *s)

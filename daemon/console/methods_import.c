@@ -22,7 +22,7 @@ static void drop(struct connection *c)
 
 static void wrong_user(struct request *rq, const char *id, const char *why)
 {
-	request_data(rq, "user", "%s", id);
+	request_data(rq, "user", id);
 	request_fail(rq, RPC_PARAMS, "field", "users", "User \"%.128s\": %s; what was staged is dropped.", id, why);
 }
 

@@ -117,7 +117,7 @@ int tables_put_request(struct database *db, const struct request_row *row)
 	    "INSERT INTO requests(id,source,address,name,text,at) VALUES(?,?,?,?,?,?) ON CONFLICT(source,address) DO"
 	    " UPDATE SET id=excluded.id, name=excluded.name, text=excluded.text, at=excluded.at WHERE id!=excluded.id"
 	    " OR name IS NOT excluded.name OR text IS NOT excluded.text OR at!=excluded.at");
-	int64_t last;
+	int64_t last = 0;
 	int r;
 
 	statement_number(st, 1, row->id);
