@@ -179,6 +179,18 @@ def test_more_than_20_percent_and_more_than_5_are_not_removed_unasked(start, bef
     assert len(all_users(daemon.console())) == after + 1
 
 
+def test_a_forced_directory_that_was_acknowledged_survives_a_kill(start):
+    daemon, console, hr = start_office(start, *people("alice"))
+    hr.say(*staff(10))
+    assert hr.say()["directory"] == "refused"
+    wait_written(console)
+
+    assert console.call("users.sync", source="hr", force=True)["removed"] == 10
+    kill_and_start(daemon)
+
+    assert set(all_users(daemon.console())) == {"alice"}
+
+
 def test_a_directory_that_was_refused_gives_way_to_the_next_one(start):
     _, console, hr = start_office(start)
     hr.say(*staff(20))
