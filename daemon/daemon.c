@@ -48,6 +48,8 @@ static void on_user_removed(void *arg, struct user *user)
 	struct daemon *d = arg;
 
 	history_removed(d->history, user, loop_now(d->loop).wall);
+	if (d->durable != NULL)
+		durable_user_removed(d->durable, user_id(user));
 	aggregator_user_removed(d->aggregator, user, loop_now(d->loop));
 	touch(d, user, NULL, 0);
 }
@@ -102,6 +104,18 @@ static const char *state_folder(const struct daemon *d, char *buf, size_t size)
 	return buf;
 }
 
+/* Late, or at the start. Who has no note is known to have none from now on. */
+static void on_loaded(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->history == NULL)
+		return; /* at the start */
+	sources_keep_directories(d->sources);
+	durable_prune_notes(d->durable);
+	aggregator_republish_all(d->aggregator);
+}
+
 static int start_keeping(struct daemon *d)
 {
 	char folder[4096];
@@ -113,6 +127,7 @@ static int start_keeping(struct daemon *d)
 		.note_changed = on_note_changed,
 		.renamed = on_renamed,
 		.replaced = on_file_replaced,
+		.loaded = on_loaded,
 		.arg = d };
 	int r = durable_start(&d->durable, &config);
 

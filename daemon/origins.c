@@ -23,6 +23,7 @@ struct origin {
 	SLIST_ENTRY(origin) place;
 	struct hashtab entries;
 	int rank;
+	bool complete;
 	char name[];
 };
 
@@ -439,4 +440,14 @@ void entry_set_mark(const struct entry *entry, uint32_t mark)
 uint32_t origins_new_mark(struct origins *o)
 {
 	return ++o->marks;
+}
+
+void origin_set_complete(struct origin *origin)
+{
+	origin->complete = true;
+}
+
+bool origin_is_complete(const struct origin *origin)
+{
+	return origin->complete;
 }

@@ -57,6 +57,10 @@ struct user_fields *entry_fields(const struct entry *entry); /* their id is that
 struct origin *entry_origin(const struct entry *entry);
 const struct user *entry_user(const struct entry *entry);
 
+/* It has told all that it knows since the start: what was kept of it earlier is old. */
+void origin_set_complete(struct origin *origin);
+bool origin_is_complete(const struct origin *origin);
+
 /* For syncs: the number of the sync that last named the entry, and a number that no sync had. */
 uint32_t origins_new_mark(struct origins *o);
 uint32_t entry_mark(const struct entry *entry);

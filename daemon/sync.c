@@ -186,6 +186,11 @@ size_t sync_count(const struct sync *s)
 	return s->count;
 }
 
+struct origin *sync_origin(const struct sync *s)
+{
+	return s->origin;
+}
+
 size_t sync_expected(const struct sync *s)
 {
 	return origin_count(s->origin);

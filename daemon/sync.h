@@ -50,6 +50,7 @@ bool sync_release(struct sync *s, size_t budget);
  * -ENOSPC: more than SYNC_MAX_ENTRIES; -ENOMEM. */
 int sync_add(struct sync *s, const char *key, struct user_fields *fields);
 size_t sync_count(const struct sync *s);
+struct origin *sync_origin(const struct sync *s);
 size_t sync_expected(const struct sync *s); /* as many as the origin has now */
 
 /* All was said. `removes`: who was not named goes. `force`: however many they are. One that was refused may be checked

@@ -104,10 +104,7 @@ void connection_close(struct connection *c, const char *reason)
 	loop_event_free(c->again_event);
 	request_cancel(c->pending);
 	c->pending = NULL;
-	if (c->import != NULL)
-		console_import_over(c->console);
-	durable_drop_sync(c->daemon->durable, c->import);
-	c->import = NULL;
+	console_import_over(c->console, c);
 	console_forget(c->console, c);
 	/* the subscription may be running up the stack: it goes with the connection */
 	loop_defer_free(c->daemon->loop, c->subscription, (void (*)(void *))subscription_free);

@@ -87,7 +87,10 @@ static void fail(struct request *rq, const struct durable_result *r)
 		data = r->why;
 	}
 	request_fail(rq, codes[r->end], key, data,
-	    r->end == DURABLE_UNAVAILABLE ? "Nothing was changed, since it cannot be kept: %s." : "%s.", r->why);
+	    r->end == DURABLE_UNAVAILABLE ? "Nothing was changed, since it cannot be kept: %s." :
+		r->end == DURABLE_REFUSED ? "%s; if that is right, --force does it." :
+					    "%s.",
+	    r->why);
 }
 
 static void on_end(void *arg, const struct durable_result *r)

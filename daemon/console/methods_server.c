@@ -128,7 +128,7 @@ static void refuse_users(struct request *rq, const struct reload_result *result)
 {
 	request_data_number(rq, "removed", result->users->missing);
 	request_data_number(rq, "of", result->users->before);
-	request_fail(rq, RPC_CONFLICT, NULL, NULL, "%.*s; reload with force if that is right.",
+	request_fail(rq, RPC_CONFLICT, NULL, NULL, "%.*s; if that is right, --force does it.",
 	    (int)strcspn(result->errors, "\n"), result->errors);
 }
 

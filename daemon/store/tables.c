@@ -174,6 +174,7 @@ int tables_rename(struct database *db, const char *from, const char *to)
 {
 	/* who is called `to` may have been called so before, and have a history */
 	static const char *const sql[] = {
+		"DELETE FROM notes WHERE user=?2 AND ?1!=?2",
 		"UPDATE OR REPLACE notes SET user=?2 WHERE user=?1",
 		"UPDATE history SET user=(SELECT id FROM history_users WHERE user=?1)"
 		" WHERE user=(SELECT id FROM history_users WHERE user=?2)"
