@@ -82,13 +82,23 @@ static int more_telling(int a, int b)
 	return a < b ? a : b;
 }
 
+/* Of overall: a half that is stale takes part in it, so it is not vouched for. */
+static int status_of_both(int rich, int telephony)
+{
+	int telling = more_telling(rich, telephony); /* ok is the first of them */
+
+	return telling == STATE_STATUS_OK && (rich == STATE_STATUS_STALE || telephony == STATE_STATUS_STALE) ?
+	    STATE_STATUS_STALE :
+	    telling;
+}
+
 static struct summary_word word_of(const json_t *row, enum summary_field field)
 {
 	const char *half = fields[field].half;
 	const json_t *text = json_object_get(half == NULL ? row : json_object_get(row, half), fields[field].key);
 	int rich = status_of(row, "rich"), telephony = status_of(row, "telephony"), status, word;
 
-	status = half == NULL ? more_telling(rich, telephony) : status_of(row, half); /* ok is the first of them */
+	status = half == NULL ? status_of_both(rich, telephony) : status_of(row, half);
 	if (status != STATE_STATUS_OK)
 		return (struct summary_word){ false, status < 0 ? SUMMARY_REASON_NOT_UNDERSTOOD : status };
 	if (text == NULL || json_is_null(text))

@@ -1,7 +1,7 @@
 /* history_summary.h: rows of history -> how long each word was observed, and how long nothing was and why. Pure.
  * SPDX-License-Identifier: MIT
  *
- * A word counts only while somebody vouched for it: a half while its status is ok, overall while one of them is.
+ * A word counts only while somebody vouched for it: a half while its status is ok, overall while one of them is, and none is stale.
  * Everything else of the time is not observed, for one reason; words and reasons together are the whole time.
  */
 #ifndef PRESENCED_HISTORY_SUMMARY_H

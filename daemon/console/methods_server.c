@@ -85,7 +85,7 @@ static void write_store(struct buf *b, const struct daemon *d)
 	jsonw_text(b, "file", stats.file);
 	jsonw_int(b, "commits", (int64_t)stats.commits);
 	jsonw_int(b, "waiting", (int64_t)stats.waiting);
-	jsonw_int(b, "rows", (int64_t)stats.records);
+	jsonw_int(b, "rows", (int64_t)stats.rows);
 	jsonw_int(b, "rows_lost", (int64_t)history_lost(d->history));
 	jsonw_object_end(b);
 	jsonw_int(b, "notes", (int64_t)notes_count(durable_notes(d->durable)));

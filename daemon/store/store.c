@@ -292,7 +292,7 @@ void store_stats(struct store *s, struct store_stats *ret)
 	ret->why = s->open ? NULL : s->why;
 	pthread_mutex_lock(&s->lock);
 	ret->commits = s->commits;
-	ret->records = s->records;
+	ret->rows = s->rows;
 	ret->waiting = s->job_count + s->record_count;
 	pthread_mutex_unlock(&s->lock);
 }

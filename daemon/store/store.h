@@ -91,8 +91,8 @@ struct store_stats {
 	const char *why; /* NULL: open */
 	int64_t since;	 /* wall ms */
 	const char *file;
-	uint64_t commits, records;
-	size_t waiting; /* jobs and records */
+	uint64_t commits, rows; /* rows of history that were written */
+	size_t waiting;		/* jobs and records */
 };
 void store_stats(struct store *s, struct store_stats *ret);
 

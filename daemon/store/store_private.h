@@ -43,7 +43,7 @@ struct store {
 	bool idle;			    /* the thread waits for anything at all */
 	bool closing, ended;		    /* the thread is to end; has */
 	int64_t closed_at, retention;
-	uint64_t commits, records;
+	uint64_t commits, rows;		      /* rows of history that were written */
 	char finished_why[DATABASE_WHY_SIZE]; /* of the last job that failed */
 
 	/* the loop's */

@@ -171,6 +171,16 @@ static void notify(struct own *o, bool open, enum store_file file)
 	store_finish(o->store, &n->item, NULL);
 }
 
+static void count_done(struct store *s, size_t jobs, size_t records, size_t rows)
+{
+	pthread_mutex_lock(&s->lock);
+	s->job_count -= jobs;
+	s->record_count -= records;
+	s->rows += rows;
+	s->commits++;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* What is kept is known all the same, and history can be read. */
 static void open_reader(struct own *o)
 {
@@ -199,6 +209,7 @@ static void open_file(struct own *o)
 	if (r == 0) {
 		o->writes++;
 		o->prune_at = now_ms() + PRUNE_STEP_MS;
+		count_done(o->store, 0, 0, file == STORE_SAME ? 0 : 1);
 		notify(o, true, file);
 		return;
 	}
@@ -216,19 +227,9 @@ static struct store_job *job_of(struct store_item *item)
 	return (struct store_job *)(void *)((char *)item - offsetof(struct store_job, item));
 }
 
-static void count_done(struct store *s, size_t jobs, size_t records)
-{
-	pthread_mutex_lock(&s->lock);
-	s->job_count -= jobs;
-	s->record_count -= records;
-	s->records += records;
-	s->commits++;
-	pthread_mutex_unlock(&s->lock);
-}
-
 static void batch_kept(struct own *o)
 {
-	size_t jobs = 0, records = 0;
+	size_t jobs = 0, records = 0, rows = 0;
 	struct store_item *item;
 
 	o->writes++;
@@ -236,6 +237,7 @@ static void batch_kept(struct own *o)
 	while ((item = STAILQ_FIRST(&o->batch)) != NULL) {
 		STAILQ_REMOVE_HEAD(&o->batch, link);
 		if (item->kind == ITEM_RECORD) {
+			rows += ((struct record_item *)(void *)item)->record.kind != HISTORY_ALIVE;
 			free(item);
 			records++;
 		} else {
@@ -243,7 +245,7 @@ static void batch_kept(struct own *o)
 			store_finish(o->store, item, job_of(item)->result < 0 ? o->why : NULL);
 		}
 	}
-	count_done(o->store, jobs, records);
+	count_done(o->store, jobs, records, rows);
 }
 
 static void fail_job(struct own *o, struct store_item *item)

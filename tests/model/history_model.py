@@ -148,7 +148,7 @@ def words_of(row):
     """The word of each column that a change says was observed; None: not observed."""
     rich, telephony = row["rich"], row["telephony"]
     return {
-        "overall": row["overall"] if "ok" in (rich["status"], telephony["status"]) else None,
+        "overall": row["overall"] if "ok" in (both := (rich["status"], telephony["status"])) and "stale" not in both else None,
         "line": telephony.get("line") if telephony["status"] == "ok" else None,
         "availability": rich.get("availability") if rich["status"] == "ok" else None,
     }

@@ -117,6 +117,7 @@ SOURCE = {
     "verifications": 388,
     "corrections": 2,
     "unanswered": 1,
+    "directory": {"added": 4, "changed": 1, "unchanged": 90, "removed": 0, "conflicts": 1, "refused": "too many would go"},
     "wrong_lamp": {"busy_ms": 340000, "any_ms": 1840000},
     "details": {"lines": 17, "refused": 0, "peer": "cups.example.com:5060 (192.0.2.1, udp)", "connections": 1,
                 "frames_in": 9, "bytes_in": 5000, "bytes_out": 4000, "unsent": 0, "subscriptions": 4, "established": 4,

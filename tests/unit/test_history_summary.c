@@ -162,7 +162,8 @@ static void a_half_counts_only_while_its_status_is_ok(void **state)
 	assert_int_equal(NOT_OBSERVED(STATE_STATUS_STALE), 50);
 	assert_int_equal(PERSON_TIME(AWAY), 30);
 	assert_int_equal(s.unobserved[SUMMARY_AVAILABILITY][STATE_STATUS_ERROR], 30 * MINUTE);
-	assert_int_equal(OVERALL_TIME(BUSY), 30);
+	assert_int_equal(OVERALL_TIME(BUSY), 10); /* a stale half takes part in the rest */
+	assert_int_equal(s.unobserved[SUMMARY_OVERALL][STATE_STATUS_STALE], 20 * MINUTE);
 	assert_int_equal(OVERALL_TIME(UNKNOWN), 0);
 	assert_int_equal(s.unobserved[SUMMARY_OVERALL][STATE_STATUS_ERROR], 30 * MINUTE); /* tells more than stale */
 	assert_whole(60);
