@@ -81,12 +81,10 @@ static bool bury_some(struct durable *d)
 {
 	struct durable_op *op = TAILQ_FIRST(&d->dying);
 
-	if (op == NULL)
-		return false;
-	if (!op->release(op, SLICE_RELEASED)) {
-		TAILQ_REMOVE(&d->dying, op, place);
-		op_free_now(op);
-	}
+	if (op == NULL || op->release(op, SLICE_RELEASED))
+		return op != NULL;
+	TAILQ_REMOVE(&d->dying, op, place);
+	op_free_now(op); /* NOLINT(clang-analyzer-unix.Malloc): it has left the list */
 	return !TAILQ_EMPTY(&d->dying);
 }
 

@@ -39,8 +39,8 @@ static void free_note_op(struct durable_op *op)
 
 /* Names of accounts that were looked up; only the store's thread touches them. */
 static struct {
-	uid_t uid;
 	int64_t until; /* mono: then it is looked up again */
+	uid_t uid;
 	char name[AUTHOR_MAX_BYTES + 1];
 } accounts[ACCOUNTS];
 

@@ -172,13 +172,14 @@ static int run_with(struct database *db, const char *sql, const char *a, const c
 
 int tables_rename(struct database *db, const char *from, const char *to)
 {
+	static const char join_history[] = "UPDATE history SET user=(SELECT id FROM history_users WHERE user=?1)"
+					   " WHERE user=(SELECT id FROM history_users WHERE user=?2)"
+					   " AND EXISTS(SELECT 1 FROM history_users WHERE user=?1)";
 	/* who is called `to` may have been called so before, and have a history */
 	static const char *const sql[] = {
 		"DELETE FROM notes WHERE user=?2 AND ?1!=?2",
 		"UPDATE OR REPLACE notes SET user=?2 WHERE user=?1",
-		"UPDATE history SET user=(SELECT id FROM history_users WHERE user=?1)"
-		" WHERE user=(SELECT id FROM history_users WHERE user=?2)"
-		" AND EXISTS(SELECT 1 FROM history_users WHERE user=?1)",
+		join_history,
 		"DELETE FROM history_users WHERE user=?2 AND EXISTS(SELECT 1 FROM history_users WHERE user=?1)",
 		"UPDATE history_users SET user=?2 WHERE user=?1",
 	};
