@@ -79,12 +79,14 @@ static void op_free(struct durable_op *op)
 /* True: there is more. */
 static bool bury_some(struct durable *d)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed has left the list */
 	struct durable_op *op = TAILQ_FIRST(&d->dying);
 
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	if (op == NULL || op->release(op, SLICE_RELEASED))
 		return op != NULL;
 	TAILQ_REMOVE(&d->dying, op, place);
-	op_free_now(op); /* NOLINT(clang-analyzer-unix.Malloc): it has left the list */
+	op_free_now(op);
 	return !TAILQ_EMPTY(&d->dying);
 }
 
