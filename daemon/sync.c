@@ -204,7 +204,9 @@ void sync_ready(struct sync *s, bool removes, bool force)
 	s->force = force;
 	s->phase = SYNC_CHECKING;
 	s->step = STEP_NAMED;
-	s->named = 0;
+	s->named = s->open = 0;
+	hashtab_done(&s->by_user); /* of a check before this one */
+	hashtab_init(&s->by_user, user_of);
 	s->mark = origins_new_mark(s->origins);
 	s->counts = (struct sync_counts){ .before = origin_count(s->origin) };
 	buf_clear(&s->text);
@@ -298,6 +300,7 @@ static void look_at(struct sync *s, struct item *i)
 	const struct entry *e = origin_entry(s->origin, item_key(i));
 	const char *known;
 
+	i->verdict = ITEM_OPEN;
 	if (e != NULL) {
 		look_at_known(s, i, e);
 		return;
