@@ -65,10 +65,11 @@ static struct item *find(const struct recall *r, const char *source, const char 
 
 static size_t count_of(const struct recall *r, const char *source)
 {
-	struct recall_item item = { .key = "" };
+	struct item first = { .source = source, .key = "" };
+	struct item *i = RB_NFIND(items, (struct items *)(uintptr_t)&r->items, &first);
 	size_t n = 0;
 
-	while (recall_after(r, source, item.key, &item) && strcmp(item.source, source) == 0)
+	for (; i != NULL && strcmp(i->source, source) == 0; i = RB_NEXT(items, &r->items, i))
 		n++;
 	return n;
 }
