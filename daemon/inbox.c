@@ -109,9 +109,10 @@ static struct inbox_request *request_new(const char *source, const char *address
 	return NULL;
 }
 
-static void give_id(struct inbox *i, struct inbox_request *r, int64_t id)
+/* Who had it keeps an id; a file that another program changed may name one twice. */
+static void give_id(struct inbox *i, struct inbox_request *r, int64_t id, const struct inbox_request *old)
 {
-	r->id = id != 0 ? id : i->last_id + 1;
+	r->id = id > 0 && inbox_find(i, id) == old ? id : i->last_id + 1;
 	if (r->id > i->last_id)
 		i->last_id = r->id;
 }
@@ -129,7 +130,7 @@ int inbox_put(struct inbox *i, int64_t id, const char *source, const char *addre
 	if (r == NULL)
 		return -ENOMEM;
 	r->at = old != NULL ? old->at : at;
-	give_id(i, r, old != NULL ? old->id : id);
+	give_id(i, r, old != NULL ? old->id : id, old);
 	if (old != NULL) { /* the same request in other words keeps its id */
 		RB_REMOVE(inbox_by_id, &i->by_id, old);
 		RB_REMOVE(inbox_by_address, &i->by_address, old);
