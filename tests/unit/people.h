@@ -183,9 +183,9 @@ static inline struct origin *origin_called(const char *name, int rank)
 	return origin;
 }
 
-#define HAND origin_called(ORIGIN_BY_HAND, ORIGIN_RANK_BY_HAND)
-#define FILE_ORIGIN origin_called(ORIGIN_FILE, ORIGIN_RANK_FILE)
-#define LDAP origin_called("ldap", ORIGIN_RANK_SOURCES)
+#define HAND		  origin_called(ORIGIN_BY_HAND, ORIGIN_RANK_BY_HAND)
+#define FILE_ORIGIN	  origin_called(ORIGIN_FILE, ORIGIN_RANK_FILE)
+#define LDAP		  origin_called("ldap", ORIGIN_RANK_SOURCES)
 #define BROADWORKS_ORIGIN origin_called("bw", ORIGIN_RANK_SOURCES + 1)
 
 static inline int set_entry(struct origin *origin, const char *key, const char *text)

@@ -164,14 +164,16 @@ static void who_has_no_note_is_known_to_have_none_when_they_were_read(void **sta
 	assert_false(notes_are_known(notes));
 	assert_written("alice", "");
 	set("bob", "say \"hi\"", 0);
-	assert_written("bob", "\"note\":{\"text\":\"say \\\"hi\\\"\",\"author\":\"reception\","
-			      "\"at\":\"2026-11-20T12:00:00.000Z\",\"until\":null}");
+	assert_written("bob",
+	    "\"note\":{\"text\":\"say \\\"hi\\\"\",\"author\":\"reception\","
+	    "\"at\":\"2026-11-20T12:00:00.000Z\",\"until\":null}");
 	notes_set_known(notes);
 	assert_true(notes_are_known(notes));
 	assert_written("alice", "\"note\":null");
 	set("alice", "x", NOON + 60000);
-	assert_written("alice", "\"note\":{\"text\":\"x\",\"author\":\"reception\",\"at\":\"2026-11-20T12:00:00.000Z\","
-				"\"until\":\"2026-11-20T12:01:00.000Z\"}");
+	assert_written("alice",
+	    "\"note\":{\"text\":\"x\",\"author\":\"reception\",\"at\":\"2026-11-20T12:00:00.000Z\","
+	    "\"until\":\"2026-11-20T12:01:00.000Z\"}");
 }
 
 static void texts_are_checked(void **state)

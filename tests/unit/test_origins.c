@@ -197,11 +197,11 @@ static void nobody_is_renamed_to_somebody(void **state)
 
 /* --- random: against a model that merges by looking at everything -------------------------------- */
 
-#define IDS	   6
-#define KEYS	   5
-#define SAID	   4 /* origins: by hand, whose keys are ids; two sources; the file */
-#define VALUES	   3
-#define EMPTY	   0
+#define IDS    6
+#define KEYS   5
+#define SAID   4 /* origins: by hand, whose keys are ids; two sources; the file */
+#define VALUES 3
+#define EMPTY  0
 
 struct said {
 	bool exists;
@@ -326,9 +326,9 @@ static void remove_something(struct model *m, int origin, int key)
 		write_merged(m, s->user, before, sizeof before);
 		s->exists = false;
 		write_merged(m, s->user, after, sizeof after);
-		expected = !exists(m, s->user)	       ? ORIGINS_REMOVED :
+		expected = !exists(m, s->user) ? ORIGINS_REMOVED :
 		    strcmp(before, after) != 0 ? ORIGINS_CHANGED :
-						     ORIGINS_UNCHANGED;
+						 ORIGINS_UNCHANGED;
 	}
 	assert_int_equal(origins_remove(people.o, origin_called(names[origin], ranks[origin]),
 			     key_in(origin, key, name, sizeof name)),

@@ -358,8 +358,8 @@ static void user_with_another_entry_of_the_origin_is_taken(void **state)
 	stage("2", "new upn=a@x name=Two");
 	take_in();
 	assert_counts("0 added, 0 changed, 1 unchanged, 0 removed, 1 conflicts");
-	assert_string_equal(sync_text(sync_now),
-	    "2: user \"alice\", who matches by upn, has another entry of ldap already\n");
+	assert_string_equal(
+	    sync_text(sync_now), "2: user \"alice\", who matches by upn, has another entry of ldap already\n");
 	assert_user("alice name=One upn=a@x");
 }
 

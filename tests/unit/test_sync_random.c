@@ -230,8 +230,8 @@ static void origin_is_the_list_that_was_synced(void **state)
 		for (int k = 0; k < KEYS; k++)
 			assert_string_equal(found.rows[k], expected.rows[k]);
 		assert_int_equal(directory_count(people.d), sync_count(sync_now));
-		assert_int_equal(sync_counts(sync_now)->added + sync_counts(sync_now)->changed +
-			sync_counts(sync_now)->unchanged,
+		assert_int_equal(
+		    sync_counts(sync_now)->added + sync_counts(sync_now)->changed + sync_counts(sync_now)->unchanged,
 		    sync_count(sync_now));
 		sync_free(sync_now);
 	}
