@@ -34,8 +34,11 @@ static void write_addresses(struct buf *b, const struct user_fields *f)
 	for (size_t i = 0; i < count; i++) {
 		snprintf(key, sizeof key, "%s@%.*s", vocab_user_column.words[overrides[i].column].name,
 		    SOURCE_MAX_BYTES, overrides[i].source);
-		if (overrides[i].column >= USER_EXTENSION)
-			jsonw_text(b, key, overrides[i].value);
+		if (overrides[i].column < USER_EXTENSION)
+			continue;
+		jsonw_text(b, NULL, key); /* the name of a source may need escaping */
+		buf_putc(b, ':');
+		jsonw_text(b, NULL, overrides[i].value);
 	}
 	jsonw_object_end(b);
 }

@@ -265,7 +265,7 @@ static const char *random_text(char *buf, size_t max)
 struct random_user {
 	struct user_columns columns;
 	struct user_override overrides[USER_MAX_OVERRIDES];
-	char texts[USER_COLUMN_COUNT][128], values[USER_MAX_OVERRIDES][128], sources[USER_MAX_OVERRIDES][32];
+	char texts[USER_COLUMN_COUNT][128], values[USER_MAX_OVERRIDES][128], sources[USER_MAX_OVERRIDES][64];
 };
 
 static struct user_fields *random_user(struct random_user *r)
@@ -279,7 +279,7 @@ static struct user_fields *random_user(struct random_user *r)
 	r->columns.overrides = r->overrides;
 	r->columns.override_count = random_below(3) == 0 ? random_below(USER_MAX_OVERRIDES + 1) : random_below(3);
 	for (size_t i = 0; i < r->columns.override_count; i++) {
-		snprintf(r->sources[i], sizeof r->sources[i], "s%zu", i / 2);
+		snprintf(r->sources[i], sizeof r->sources[i], "s%zu%s", i / 2, i % 3 == 0 ? "\"\\{:\xc3\xa4" : "");
 		r->overrides[i] = (struct user_override){ (uint8_t)(i % 2 == 0 ? USER_LINE : USER_EXTENSION),
 			r->sources[i], random_below(3) == 0 ? "-" : random_text(r->values[i], 20) };
 	}
