@@ -135,14 +135,14 @@ void history_table_renaming(struct history_table *t, const char *from, const cha
 /* One row that is old enough. */
 struct old_row {
 	int64_t id, user, state; /* user 0: the daemon */
-	bool removed;
+	bool removed, renamed;
 };
 
 /* Whether a later row of the same user is old as well: then this one was not in force at the cutoff. */
 static int is_superseded(struct database *db, const struct old_row *row, int64_t cutoff)
 {
-	struct statement *st =
-	    database_statement(db, "SELECT 1 FROM history WHERE user IS ? AND at<? AND id>? ORDER BY at DESC LIMIT 1");
+	struct statement *st = database_statement(
+	    db, "SELECT 1 FROM history WHERE user IS ? AND at<? AND id>? AND kind!='renamed' ORDER BY at DESC LIMIT 1");
 	int r;
 
 	put_number(st, 1, row->user);
@@ -161,7 +161,7 @@ static int delete_row(struct database *db, const struct old_row *row)
 
 	statement_number(st, 1, row->id);
 	r = statement_run(st);
-	if (r < 0 || !row->removed)
+	if (r < 0 || (!row->removed && !row->renamed))
 		return r;
 	/* nothing is left of somebody who is gone */
 	st = database_statement(
@@ -172,7 +172,7 @@ static int delete_row(struct database *db, const struct old_row *row)
 
 static int prune_row(struct database *db, const struct old_row *row, int64_t cutoff)
 {
-	int r = row->removed ? 1 : is_superseded(db, row, cutoff);
+	int r = row->removed || row->renamed ? 1 : is_superseded(db, row, cutoff);
 
 	if (r == 1)
 		return delete_row(db, row);
@@ -199,7 +199,8 @@ static int read_old(struct database *db, int64_t cutoff, int64_t position, struc
 		rows[(*ret_count)++] = (struct old_row){ .id = statement_column_number(st, 0),
 			.user = statement_column_number(st, 1),
 			.state = statement_column_number(st, 2),
-			.removed = kind != NULL && strcmp(kind, "removed") == 0 };
+			.removed = kind != NULL && strcmp(kind, "removed") == 0,
+			.renamed = kind != NULL && strcmp(kind, "renamed") == 0 };
 	}
 	return r;
 }
