@@ -238,12 +238,23 @@ out:
 	return -EIO;
 }
 
+/* A file that was moved away takes what is written with it. */
+static bool has_moved(struct database *db)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
+}
+
 void database_close(struct database *db)
 {
 	if (db == NULL)
 		return;
 	for (size_t i = 0; i < db->statement_count; i++)
 		sqlite3_finalize(db->statements[i].st);
+	/* the log stays where it was: it must not be taken for that of the file which comes there */
+	if (db->sqlite != NULL && has_moved(db))
+		(void)sqlite3_wal_checkpoint_v2(db->sqlite, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	sqlite3_close(db->sqlite);
 	free(db->file);
 	free(db);
@@ -254,14 +265,6 @@ void database_close(struct database *db)
 int database_begin(struct database *db)
 {
 	return run_sql(db, "BEGIN IMMEDIATE") < 0 ? -EIO : 0;
-}
-
-/* A file that was moved away takes what is written with it. */
-static bool has_moved(struct database *db)
-{
-	int moved = 0;
-
-	return sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
 }
 
 int database_commit(struct database *db)
