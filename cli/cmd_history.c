@@ -170,6 +170,22 @@ static bool read_pages(struct history *h, struct client *c)
 	return false;
 }
 
+/* The row behind the end: a daemon that died before it, or rows that were lost, are known by what comes then. */
+static bool look_behind(struct history *h, struct client *c)
+{
+	char to[INSTANT_TEXT_SIZE];
+	json_t *page;
+
+	if (h->to == INT64_MAX)
+		return true;
+	page = client_call(c, "history.list",
+	    json_pack("{s:s, s:s, s:i}", "user", h->user, "from", instant_format(h->to, to), "limit", 1));
+	if (json_array_size(json_object_get(page, "rows")) > 0)
+		history_summary_row(&h->summary, json_array_get(json_object_get(page, "rows"), 0));
+	json_decref(page);
+	return page != NULL;
+}
+
 /* --- the command --------------------------------------------------------------------------------- */
 
 static void print_summary(struct history *h)
@@ -202,7 +218,7 @@ static int show(struct history *h)
 	if (c == NULL)
 		return EXIT_UNREACHABLE;
 	table_init(&h->table, 4, titles);
-	good = read_pages(h, c);
+	good = read_pages(h, c) && look_behind(h, c);
 	if (good)
 		print_summary(h);
 	table_done(&h->table);

@@ -22,13 +22,12 @@ static void add_request(struct table *t, const json_t *request)
 		when_format(at, when);
 	table_row(t,
 	    (const char *const[]){ id, when, text_of(request, "source"), text_of(request, "address"),
-		text_of(request, "user"), text_of(request, "name"), text_of(request, "text") });
+		text_of(request, "name"), text_of(request, "text") });
 }
 
-static void print_requests(const json_t *result)
+static void print_requests(const json_t *requests)
 {
-	static const char *const titles[] = { "ID", "SINCE", "SOURCE", "ADDRESS", "USER", "NAME", "TEXT" };
-	const json_t *requests = json_object_get(result, "requests");
+	static const char *const titles[] = { "ID", "SINCE", "SOURCE", "ADDRESS", "NAME", "TEXT" };
 	struct table t;
 
 	if (json_array_size(requests) == 0) {
@@ -42,26 +41,43 @@ static void print_requests(const json_t *result)
 	table_done(&t);
 }
 
+/* All pages in one list; NULL: the error was printed. */
+static json_t *read_requests(struct client *c)
+{
+	json_t *all = json_array(), *page, *next = NULL;
+
+	do {
+		page = client_call(c, "requests.list", next == NULL ? NULL : json_pack("{s:o}", "after", next));
+		if (page == NULL) {
+			json_decref(all);
+			return NULL;
+		}
+		json_array_extend(all, json_object_get(page, "requests"));
+		next = json_incref(json_object_get(page, "next"));
+		json_decref(page);
+	} while (json_is_integer(next));
+	json_decref(next);
+	return all;
+}
+
 static int do_list(const struct ctl *ctl, int argc, char **argv)
 {
 	struct client *c;
-	json_t *result;
-	const json_t *requests;
+	json_t *requests;
 
 	(void)argv;
 	if (argc > 1)
 		return usage_error(command_find("requests"), "requests list takes no arguments.");
-	if (!ctl->json)
-		return ask(ctl, "requests.list", NULL, print_requests);
 	c = client_open(ctl->socket);
 	if (c == NULL)
 		return EXIT_UNREACHABLE;
-	result = client_call(c, "requests.list", NULL);
-	requests = json_object_get(result, "requests");
-	for (size_t i = 0; i < json_array_size(requests); i++)
+	requests = read_requests(c);
+	for (size_t i = 0; ctl->json && i < json_array_size(requests); i++)
 		print_json(json_array_get(requests, i));
+	if (!ctl->json && requests != NULL)
+		print_requests(requests);
 	client_close(c);
-	json_decref(result);
+	json_decref(requests);
 	return requests == NULL ? EXIT_NO : EXIT_FINE;
 }
 

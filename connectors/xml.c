@@ -201,15 +201,14 @@ static void join(struct xml_reader *x, struct xml_node *node, struct pieces *pie
 	struct piece *p;
 	char *text, *at;
 
-	STAILQ_FOREACH(p, pieces, link)
-	len += p->len;
+	STAILQ_FOREACH (p, pieces, link)
+		len += p->len;
 	if (len == 0)
 		return;
 	text = at = alloc(x, len + 1);
 	if (text == NULL)
 		return;
-	STAILQ_FOREACH(p, pieces, link)
-	{
+	STAILQ_FOREACH (p, pieces, link) {
 		memcpy(at, p->data, p->len);
 		at += p->len;
 	}

@@ -171,6 +171,11 @@ void aggregator_republish(struct aggregator *a, struct user *user)
 		presentity_mark(a, user->presentity, WORK_PUBLISH);
 }
 
+void aggregator_republish_all(struct aggregator *a)
+{
+	aggregator_mark_all(a, WORK_PUBLISH);
+}
+
 static void release_watches(struct aggregator *a, struct presentity *p)
 {
 	for (uint32_t i = 0; i < p->watch_count; i++)

@@ -81,6 +81,7 @@ void aggregator_user_renaming(struct aggregator *a, struct user *user); /* user_
 
 /* What stands beside the presence of the user (a note) is another one: it is published again. */
 void aggregator_republish(struct aggregator *a, struct user *user);
+void aggregator_republish_all(struct aggregator *a); /* in slices */
 
 /* The answer of host.demanded for this user may be another now. */
 void aggregator_demand_changed(struct aggregator *a, struct user *user);

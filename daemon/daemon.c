@@ -48,6 +48,8 @@ static void on_user_removed(void *arg, struct user *user)
 	struct daemon *d = arg;
 
 	history_removed(d->history, user, loop_now(d->loop).wall);
+	if (d->durable != NULL)
+		durable_user_removed(d->durable, user_id(user));
 	aggregator_user_removed(d->aggregator, user, loop_now(d->loop));
 	touch(d, user, NULL, 0);
 }
@@ -102,6 +104,18 @@ static const char *state_folder(const struct daemon *d, char *buf, size_t size)
 	return buf;
 }
 
+/* Late, or at the start. Who has no note is known to have none from now on. */
+static void on_loaded(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->history == NULL)
+		return; /* at the start */
+	sources_keep_directories(d->sources);
+	durable_prune_notes(d->durable);
+	aggregator_republish_all(d->aggregator);
+}
+
 static int start_keeping(struct daemon *d)
 {
 	char folder[4096];
@@ -113,6 +127,7 @@ static int start_keeping(struct daemon *d)
 		.note_changed = on_note_changed,
 		.renamed = on_renamed,
 		.replaced = on_file_replaced,
+		.loaded = on_loaded,
 		.arg = d };
 	int r = durable_start(&d->durable, &config);
 
@@ -218,7 +233,7 @@ static void on_source_line(void *arg, const struct buf *json)
 /* --- turns --------------------------------------------------------------------------------------- */
 
 /* Called by its timer only so that a turn happens. */
-static void on_aggregator_timer(void *arg, short what)
+static void on_turn_timer(void *arg, short what)
 {
 	(void)arg;
 	(void)what;
@@ -229,23 +244,46 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* The hooks of a turn, in this order, each measured by its own name. */
+static bool run_reload(void *arg)
+{
+	return reload_run(arg);
+}
+
+static bool run_durable(void *arg)
+{
+	struct daemon *d = arg;
+
+	return durable_run(d->durable, loop_now(d->loop));
+}
+
 static bool run_aggregator(void *arg)
 {
 	struct daemon *d = arg;
-	struct instant now = loop_now(d->loop);
-	bool more = reload_run(d), composing;
-	int64_t deadline;
 
-	more = durable_run(d->durable, now) || more;
-	composing = aggregator_run(d->aggregator, now, SLICE_USERS);
-	more = history_run(d->history, !composing && d->reload == NULL, now) || composing || more;
-	deadline = earlier(aggregator_deadline(d->aggregator),
+	d->composing = aggregator_run(d->aggregator, loop_now(d->loop), SLICE_USERS);
+	return d->composing;
+}
+
+static bool run_history(void *arg)
+{
+	struct daemon *d = arg;
+
+	return history_run(d->history, !d->composing && d->reload == NULL, loop_now(d->loop));
+}
+
+static bool set_timer(void *arg)
+{
+	struct daemon *d = arg;
+	struct instant now = loop_now(d->loop);
+	int64_t deadline = earlier(aggregator_deadline(d->aggregator),
 	    earlier(durable_deadline(d->durable, now), history_deadline(d->history)));
+
 	if (deadline == INSTANT_NEVER)
-		loop_event_disarm(d->aggregator_timer);
+		loop_event_disarm(d->turn_timer);
 	else
-		loop_event_arm_in(d->aggregator_timer, deadline - now.mono);
-	return more;
+		loop_event_arm_in(d->turn_timer, deadline - now.mono);
+	return false;
 }
 
 /* --- start and end ------------------------------------------------------------------------------- */
@@ -283,13 +321,17 @@ static int make_parts(struct daemon *d)
 	d->aggregator = aggregator_new(&d->config->aggregator, &host, d);
 	d->console = console_new(d);
 	d->service = service_new(d);
-	d->aggregator_timer = loop_event_new(d->loop, "aggregator-timer", -1, 0, on_aggregator_timer, d);
+	d->turn_timer = loop_event_new(d->loop, "turn-timer", -1, 0, on_turn_timer, d);
 	if (d->interest == NULL || d->sources == NULL || d->aggregator == NULL || d->console == NULL ||
-	    d->service == NULL || d->aggregator_timer == NULL)
+	    d->service == NULL || d->turn_timer == NULL)
 		return -ENOMEM;
 	sources_connect(d->sources, d->aggregator);
 	sources_on_line(d->sources, on_source_line, d);
+	loop_add_hook(d->loop, "reload", run_reload, d);
+	loop_add_hook(d->loop, "durable", run_durable, d);
 	loop_add_hook(d->loop, "aggregator", run_aggregator, d);
+	loop_add_hook(d->loop, "history", run_history, d);
+	loop_add_hook(d->loop, "timer", set_timer, d);
 	loop_add_hook(d->loop, "consoles", console_turn, d->console);
 	return 0;
 }
@@ -331,7 +373,7 @@ void daemon_done(struct daemon *d)
 	if (d->sources != NULL && d->aggregator != NULL)
 		sources_shutdown(d->sources);
 	service_free(d->service);
-	loop_event_free(d->aggregator_timer);
+	loop_event_free(d->turn_timer);
 	console_free(d->console);
 	aggregator_free(d->aggregator);
 	sources_free(d->sources);

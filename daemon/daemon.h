@@ -30,8 +30,9 @@ struct daemon {
 	struct service *service;
 	struct durable *durable;
 	struct history *history;
-	struct reload *reload; /* one that goes on in slices; NULL: none */
-	struct loop_event *aggregator_timer;
+	struct reload *reload;	       /* one that goes on in slices; NULL: none */
+	struct loop_event *turn_timer; /* for what is due by time alone */
+	bool composing;		       /* users are still to be composed in the next turn */
 	char instance[INSTANCE_SIZE];
 	struct instant started;
 };

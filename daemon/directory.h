@@ -35,10 +35,10 @@ struct user {
 	struct user_group **groups; /* each once */
 	uint32_t *group_places;	    /* where it stands in each group's members */
 	uint32_t group_count;
-	uint32_t history;	       /* history.c: HISTORY_MARK_... */
-	struct presentity *presentity; /* the aggregator's half */
-	struct entry *entries;	       /* origins.c: where its fields come from; NULL if nobody counts them */
-	struct changelog_node change;  /* in the log of directory changes */
+	uint32_t history, history_hash; /* history.c: whether, and what, was written of the user */
+	struct presentity *presentity;	/* the aggregator's half */
+	struct entry *entries;		/* origins.c: where its fields come from; NULL if nobody counts them */
+	struct changelog_node change;	/* in the log of directory changes */
 };
 
 /* Called in the middle of the change, on consistent data. */

@@ -28,9 +28,8 @@ static void on_opened(void *arg, enum store_file file)
 
 	d->open = true;
 	log_info("store", "open", LOG_TEXT("folder", d->config.folder));
-	if (!d->loaded)
-		durable_load(d);
-	else
+	d->again_at = 0;
+	if (d->loaded)
 		d->dirty = true;
 	if (file == STORE_ANOTHER) {
 		log_warning("store", "another_file", LOG_TEXT("folder", d->config.folder),
@@ -39,7 +38,7 @@ static void on_opened(void *arg, enum store_file file)
 	}
 }
 
-static void on_failed(void *arg, const char *why)
+static void on_failed(void *arg, const char *why, bool readable)
 {
 	struct durable *d = arg;
 
@@ -47,6 +46,7 @@ static void on_failed(void *arg, const char *why)
 		log_error("store", "unavailable", LOG_TEXT("why", why));
 	d->told = true;
 	d->open = false;
+	d->readable = readable;
 }
 
 static const struct store_observer store_observer = { on_opened, on_failed };
@@ -58,6 +58,38 @@ enum store_status durable_status(const struct durable *d)
 	return d->loaded && !d->dirty && !d->writing ? STORE_STATUS_OK : STORE_STATUS_RETURNING;
 }
 
+/* --- freeing ------------------------------------------------------------------------------------- */
+
+static void op_free_now(struct durable_op *op)
+{
+	if (op->free != NULL)
+		op->free(op);
+	free(op);
+}
+
+/* A hundred thousand pieces are not freed at once. */
+static void op_free(struct durable_op *op)
+{
+	if (op->release == NULL)
+		op_free_now(op);
+	else
+		TAILQ_INSERT_TAIL(&op->durable->dying, op, place);
+}
+
+/* True: there is more. */
+static bool bury_some(struct durable *d)
+{
+	struct durable_op *op = TAILQ_FIRST(&d->dying);
+
+	if (op == NULL)
+		return false;
+	if (!op->release(op, SLICE_RELEASED)) {
+		TAILQ_REMOVE(&d->dying, op, place);
+		op_free_now(op);
+	}
+	return !TAILQ_EMPTY(&d->dying);
+}
+
 /* --- start and end ------------------------------------------------------------------------------- */
 
 static int make_parts(struct durable *d)
@@ -66,18 +98,23 @@ static int make_parts(struct durable *d)
 	d->notes = notes_new(d->config.note_changed, d->config.arg);
 	d->inbox = inbox_new();
 	d->recall = recall_new();
-	return d->origins == NULL || d->notes == NULL || d->inbox == NULL || d->recall == NULL ? -ENOMEM : 0;
+	d->gone_memory = recall_new();
+	d->gone_requests = recall_new();
+	return d->origins == NULL || d->notes == NULL || d->inbox == NULL || d->recall == NULL ||
+		d->gone_memory == NULL || d->gone_requests == NULL ?
+	    -ENOMEM :
+	    0;
 }
 
 static void wait_for_start(struct durable *d)
 {
 	int64_t end = instant_now().mono + START_MS;
 
-	while (!d->loaded && !d->told && instant_now().mono < end)
+	while (!d->loaded && (!d->told || d->readable) && instant_now().mono < end)
 		if (!durable_run(d, instant_now()) && !d->loaded)
 			(void)store_wait(d->store, 100);
 	if (!d->loaded) /* requests that come before the file must not get the ids that are in it */
-		inbox_set_last_id(d->inbox, d->config.started / 1000);
+		inbox_set_last_id(d->inbox, d->config.started);
 	if (!d->loaded && !d->told)
 		log_error("store", "slow", LOG_TEXT("why", "the disk does not answer; the daemon goes on without"));
 }
@@ -94,6 +131,7 @@ int durable_start(struct durable **ret, const struct durable_config *config)
 	d->config.folder = strdup(config->folder);
 	TAILQ_INIT(&d->queue);
 	TAILQ_INIT(&d->beside);
+	TAILQ_INIT(&d->dying);
 	SLIST_INIT(&d->held);
 	r = d->config.folder == NULL ? -ENOMEM : make_parts(d);
 	if (r == 0)
@@ -134,7 +172,7 @@ void durable_stop(struct durable *d, int64_t at)
 			(void)store_wait(d->store, 20);
 	give_up(&d->queue);
 	give_up(&d->beside);
-	store_close(d->store, at);
+	d->hung = !store_close(d->store, at);
 	d->store = NULL;
 	d->open = false;
 }
@@ -146,27 +184,26 @@ void durable_free(struct durable *d)
 	if (d == NULL)
 		return;
 	durable_stop(d, instant_now().wall);
+	if (d->hung)
+		return; /* the process ends: the thread may still look at it */
 	while ((h = SLIST_FIRST(&d->held)) != NULL) {
 		SLIST_REMOVE_HEAD(&d->held, link);
 		sync_free(h->sync);
 		free(h);
 	}
+	while (bury_some(d))
+		;
 	origins_free(d->origins);
 	notes_free(d->notes);
 	inbox_free(d->inbox);
 	recall_free(d->recall);
+	recall_free(d->gone_memory);
+	recall_free(d->gone_requests);
 	free((char *)(uintptr_t)d->config.folder);
 	free(d);
 }
 
 /* --- operations ---------------------------------------------------------------------------------- */
-
-static void op_free(struct durable_op *op)
-{
-	if (op->free != NULL)
-		op->free(op);
-	free(op);
-}
 
 static struct durable_ops *list_of(const struct durable_op *op)
 {
@@ -185,10 +222,11 @@ static void tell(struct durable_op *op)
 /* Out of its list, told; freed, unless the store still has it. */
 static void op_finish(struct durable_op *op)
 {
-	TAILQ_REMOVE(list_of(op), op, place);
+	if (!op->overdue)
+		TAILQ_REMOVE(list_of(op), op, place);
 	tell(op);
 	if (op->submitted)
-		op->abandoned = true;
+		op->overdue = true;
 	else
 		op_free(op);
 }
@@ -200,19 +238,24 @@ static int run_job(struct store_job *job, const struct store_files *files)
 	return op->run(op, files);
 }
 
+/* Also of one that was answered long ago with "not known": what is on disk is so in memory. */
 static void on_job_done(struct store_job *job, int result, const char *why)
 {
 	struct durable_op *op = (struct durable_op *)(void *)job;
+	enum step step = STEP_OVER;
 
 	op->submitted = false;
-	if (op->abandoned) {
-		op->durable->dirty = op->durable->dirty || result >= 0; /* it is on disk, and was refused */
-		op_free(op);
-		return;
-	}
-	if (result < 0)
+	if (result < 0) {
 		durable_fail(op, DURABLE_UNAVAILABLE, "%s", why);
-	if (result < 0 || op->apply(op, result) == STEP_OVER)
+	} else {
+		op->result.end = DURABLE_DONE;
+		step = op->apply(op, result);
+		if (op->result.end != DURABLE_DONE)
+			op->durable->dirty = true; /* it is on disk, and not in memory */
+	}
+	while (op->overdue && step == STEP_AGAIN) /* it has no turn any more */
+		step = op->step(op, instant_now());
+	if (step == STEP_OVER)
 		op_finish(op);
 }
 
@@ -224,6 +267,7 @@ void *durable_op_new(struct durable *d, size_t size, struct durable_done done)
 		return NULL;
 	op->durable = d;
 	op->done = done;
+	op->deadline = done.done == NULL ? INSTANT_NEVER : loop_now(d->config.loop).mono + PATIENCE_MS;
 	op->job.run = run_job;
 	op->job.done = on_job_done;
 	return op;
@@ -259,9 +303,12 @@ enum step durable_submit(struct durable_op *op, struct instant now)
 {
 	struct store_stats stats;
 
+	if (!op->durable->loaded && op->durable->open && !op->job.reads)
+		return durable_fail(op, DURABLE_UNAVAILABLE, "the file was not read yet");
 	if (op->durable->store != NULL && store_submit(op->durable->store, &op->job)) {
 		op->submitted = true;
-		op->deadline = now.mono + ANSWER_MS;
+		if (op->deadline != INSTANT_NEVER)
+			op->deadline = now.mono + ANSWER_MS;
 		return STEP_WAIT;
 	}
 	if (op->durable->store == NULL)
@@ -282,16 +329,22 @@ void durable_forget(struct durable_op *op)
 
 /* --- turns --------------------------------------------------------------------------------------- */
 
+static void is_late(struct durable_op *op)
+{
+	if (op->submitted)
+		durable_fail(op, DURABLE_UNAVAILABLE,
+		    "the disk has not answered for %d s; whether it is kept all the same is not known",
+		    ANSWER_MS / 1000);
+	else
+		durable_fail(op, DURABLE_UNAVAILABLE, "the file is being read or written anew, and that takes long");
+	op_finish(op);
+}
+
 /* True: something was done, and there may be more. */
 static bool step_op(struct durable_op *op, struct instant now)
 {
 	enum step step;
 
-	if (op->submitted && now.mono >= op->deadline) {
-		durable_fail(op, DURABLE_UNAVAILABLE, "the disk has not answered for %d s", ANSWER_MS / 1000);
-		op_finish(op);
-		return true;
-	}
 	if (op->submitted)
 		return false;
 	step = op->step(op, now);
@@ -300,21 +353,65 @@ static bool step_op(struct durable_op *op, struct instant now)
 	return step != STEP_WAIT;
 }
 
+/* Notes are beside the queue, but not while the file is read or written anew, or a user gets another id. */
+static bool may_be_beside(const struct durable *d)
+{
+	const struct durable_op *first = TAILQ_FIRST(&d->queue);
+
+	if (!d->open)
+		return true; /* to be refused */
+	return d->loaded && !d->writing && !d->dirty && (first == NULL || !first->renames);
+}
+
+static void end_late_ones(struct durable_ops *ops, struct instant now)
+{
+	struct durable_op *op, *next;
+
+	for (op = TAILQ_FIRST(ops); op != NULL; op = next) {
+		next = TAILQ_NEXT(op, place);
+		if (now.mono >= op->deadline)
+			is_late(op);
+	}
+}
+
+static void keep_copy(struct durable *d, struct instant now)
+{
+	if (d->loading || d->writing || now.mono < d->again_at)
+		return;
+	if (!d->loaded && (d->open || d->readable))
+		durable_load(d);
+	else if (d->loaded && d->open && d->dirty && d->jobs == 0)
+		durable_write_all(d);
+}
+
 bool durable_run(struct durable *d, struct instant now)
 {
-	struct durable_op *op = TAILQ_FIRST(&d->queue), *next;
-	bool more = op != NULL && step_op(op, now);
+	struct durable_op *op, *next;
+	bool more;
 
+	end_late_ones(&d->queue, now);
+	end_late_ones(&d->beside, now);
+	keep_copy(d, now);
+	op = TAILQ_FIRST(&d->queue);
+	more = op != NULL && step_op(op, now);
 	for (op = TAILQ_FIRST(&d->beside); op != NULL; op = next) {
 		next = TAILQ_NEXT(op, place);
-		if (op->submitted || (d->loaded && !d->writing && !d->dirty) || !d->open)
+		if (may_be_beside(d))
 			(void)step_op(op, now);
 	}
 	if (!d->writing)
 		durable_expire_notes(d, now.wall);
-	if (d->dirty && d->open && d->loaded && !d->writing && d->jobs == 0)
-		durable_write_all(d);
-	return more;
+	return bury_some(d) || more;
+}
+
+bool durable_is_beside(const struct durable *d)
+{
+	const struct durable_op *op;
+
+	TAILQ_FOREACH (op, &d->beside, place)
+		if (op->submitted)
+			return true;
+	return false;
 }
 
 static int64_t earliest(const struct durable_ops *ops)
@@ -323,7 +420,7 @@ static int64_t earliest(const struct durable_ops *ops)
 	int64_t deadline = INSTANT_NEVER;
 
 	TAILQ_FOREACH (op, ops, place)
-		if (op->submitted && op->deadline < deadline)
+		if (op->deadline < deadline)
 			deadline = op->deadline;
 	return deadline;
 }
@@ -334,6 +431,9 @@ int64_t durable_deadline(const struct durable *d, struct instant now)
 
 	if (other < deadline)
 		deadline = other;
+	if (d->open && (!d->loaded || d->dirty) && !d->loading && !d->writing && d->again_at < deadline)
+		deadline =
+		    d->again_at > now.mono ? d->again_at : now.mono + 1; /* jobs are at work: their end wakes us */
 	if (end == INSTANT_NEVER || d->writing)
 		return deadline;
 	end = end <= now.wall ? now.mono : now.mono + (end - now.wall);

@@ -56,6 +56,7 @@ struct durable_config {
 	void (*note_changed)(void *arg, const char *user);
 	void (*renamed)(void *arg, const char *from, struct user *user); /* before anything else happens */
 	void (*replaced)(void *arg);					 /* the file is another one */
+	void (*loaded)(void *arg);					 /* all that is in it is here */
 	void *arg;
 };
 
@@ -116,6 +117,14 @@ struct durable_op *durable_import(
 struct durable_op *durable_set_secret(
     struct durable *d, const char *source, const char *secret, struct durable_done done);
 
+/* Free a sync that is not taken in, in slices. NULL is fine. */
+void durable_drop_sync(struct durable *d, struct sync *sync);
+
+/* The user is going to be removed: the note goes too. Notes of who went while the daemon did not run: when all users are
+ * there. */
+void durable_user_removed(struct durable *d, const char *user);
+void durable_prune_notes(struct durable *d);
+
 /* --- users.csv ----------------------------------------------------------------------------------- */
 
 struct sync *durable_new_file_sync(struct durable *d);
@@ -141,8 +150,9 @@ struct durable_op *durable_take_source(
 bool durable_holds(const struct durable *d, const char *source);
 struct durable_op *durable_take_held(struct durable *d, const char *source, bool force, struct durable_done done);
 
-/* Origins of sources that `is_source` does not know have no users any more. */
-void durable_keep_sources(struct durable *d, bool (*is_source)(void *arg, const char *name), void *arg);
+/* Origins of sources that `position_of` does not know (-1) have no users any more; the others are believed in the order of
+ * the positions. */
+void durable_keep_sources(struct durable *d, int (*position_of)(void *arg, const char *name), void *arg);
 
 const char *durable_folder(const struct durable *d);
 

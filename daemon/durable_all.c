@@ -23,8 +23,9 @@ struct all_op {
 	struct item *items;
 	size_t count, size, taken; /* taken: into memory */
 	size_t bad;
-	bool failed;			  /* no memory */
-	char user[USER_MAX_ID_BYTES + 1]; /* the entries of users up to this one are here */
+	bool failed;			   /* no memory */
+	char user[USER_MAX_ID_BYTES + 1];  /* the entries of users up to this one are here, and */
+	char noted[USER_MAX_ID_BYTES + 1]; /* the notes */
 	bool entries_done;
 };
 
@@ -40,13 +41,19 @@ static void free_item(struct item *i)
 		free(i->texts[t]);
 }
 
-static void free_all_op(struct durable_op *op)
+static bool release_all_op(struct durable_op *op, size_t budget)
 {
 	struct all_op *a = all_op(op);
 
-	for (size_t i = a->taken; i < a->count; i++)
-		free_item(&a->items[i]);
-	free(a->items);
+	for (; a->taken < a->count && budget > 0; a->taken++, budget--)
+		free_item(&a->items[a->taken]);
+	return a->taken < a->count;
+}
+
+static void free_all_op(struct durable_op *op)
+{
+	(void)release_all_op(op, SIZE_MAX);
+	free(all_op(op)->items);
 }
 
 /* A place for one more; NULL without memory. Texts are copied. */
@@ -149,7 +156,7 @@ static void take_entry(struct durable *d, struct item *i)
 	bool hand = strcmp(i->texts[0], ORIGIN_BY_HAND) == 0;
 	struct origin *origin = origins_get(d->origins, i->texts[0], hand ? ORIGIN_RANK_BY_HAND : ORIGIN_RANK_SOURCES);
 
-	if (origin == NULL || origin_entry(origin, i->texts[1]) != NULL)
+	if (origin == NULL || origin_entry(origin, i->texts[1]) != NULL || origin_is_complete(origin))
 		return;
 	(void)origins_set(d->origins, origin, i->texts[1], i->fields); /* without memory: not there */
 	i->fields = NULL;
@@ -169,11 +176,13 @@ static void take_item(struct durable *d, struct item *i)
 			    d->notes, &(struct note){ i->texts[0], i->texts[1], i->texts[2], i->at, i->until });
 		break;
 	case ITEM_REQUEST:
-		if (inbox_find_address(d->inbox, i->texts[0], i->texts[1]) == NULL)
+		if (inbox_find_address(d->inbox, i->texts[0], i->texts[1]) == NULL &&
+		    recall_get(d->gone_requests, i->texts[0], i->texts[1]) == NULL)
 			(void)inbox_put(d->inbox, i->id, i->texts[0], i->texts[1], i->texts[2], i->texts[3], i->at, &r);
 		break;
 	case ITEM_MEMORY:
-		if (recall_get(d->recall, i->texts[0], i->texts[1]) == NULL)
+		if (recall_get(d->recall, i->texts[0], i->texts[1]) == NULL &&
+		    recall_get(d->gone_memory, i->texts[0], i->texts[1]) == NULL)
 			(void)recall_set(d->recall, i->texts[0], i->texts[1], i->texts[2]);
 		break;
 	}
@@ -198,18 +207,35 @@ static enum step step_load(struct durable_op *op, struct instant now)
 	d->loaded = true;
 	notes_set_known(d->notes);
 	log_info("store", "read", LOG_NUMBER("rows", (int64_t)a->count));
+	durable_rename_file_entries(d);
+	d->config.loaded(d->config.arg);
 	return STEP_OVER;
+}
+
+static void load_over(void *arg, const struct durable_result *result)
+{
+	struct durable *d = arg;
+
+	d->loading = false;
+	if (result->end == DURABLE_DONE)
+		return;
+	d->again_at = loop_now(d->config.loop).mono + AGAIN_MS;
+	log_error("store", "not_read", LOG_TEXT("why", result->why));
 }
 
 void durable_load(struct durable *d)
 {
-	struct load_op *l = durable_op_new(d, sizeof *l, (struct durable_done){ 0 });
+	struct load_op *l = durable_op_new(d, sizeof *l, (struct durable_done){ load_over, d });
 
 	if (l == NULL)
 		return;
+	d->loading = true;
+	l->all.op.deadline = INSTANT_NEVER;
+	l->all.op.job.reads = true;
 	l->all.op.step = step_load;
 	l->all.op.run = run_load;
 	l->all.op.apply = apply_load;
+	l->all.op.release = release_all_op;
 	l->all.op.free = free_all_op;
 	(void)durable_enqueue(&l->all.op);
 }
@@ -238,14 +264,15 @@ static int run_write(struct durable_op *op, const struct store_files *files)
 	const struct all_op *a = all_op(op);
 	int r = tables_begin_all(files->db);
 
-	for (size_t n = 0; n < a->count && r == 0; n++) {
-		const struct item *i = &a->items[n];
-
-		r = write_item(files->db, i);
-		if (r == 0)
-			r = tables_see(files->db, kinds[i->kind], i->texts[0], i->kind == ITEM_NOTE ? "" : i->texts[1]);
-	}
-	return r == 0 ? tables_end_all(files->db) : r;
+	/* what goes leaves first: a request that stays may have the number of one that goes */
+	for (size_t n = 0; n < a->count && r == 0; n++)
+		r = tables_see(files->db, kinds[a->items[n].kind], a->items[n].texts[0],
+		    a->items[n].kind == ITEM_NOTE ? "" : a->items[n].texts[1]);
+	if (r == 0)
+		r = tables_end_all(files->db);
+	for (size_t n = 0; n < a->count && r == 0; n++)
+		r = write_item(files->db, &a->items[n]);
+	return r;
 }
 
 static enum step apply_write(struct durable_op *op, int result)
@@ -275,29 +302,28 @@ static bool keep_users(struct all_op *a, struct directory *directory)
 	return user != NULL;
 }
 
-/* The rest is small. What changes while the thread writes it comes in jobs behind this one. */
+/* Nobody changes notes meanwhile. */
+static bool keep_notes(struct all_op *a, const struct notes *notes)
+{
+	const struct note *note = notes_after(notes, a->noted);
+
+	for (int n = 0; n < SLICE_ENTRIES && note != NULL; n++, note = notes_after(notes, a->noted)) {
+		add_note(a, note);
+		memcpy(a->noted, note->user, strlen(note->user) + 1);
+	}
+	return note != NULL;
+}
+
+/* The rest is small, and taken at once: what changes from now on comes in jobs behind this one. */
 static void keep_rest(struct all_op *a, const struct durable *d)
 {
 	const struct inbox_request *r = NULL;
 	struct recall_item item = { "", "", "" };
-	const struct note *note = NULL;
 
-	while ((note = notes_after(d->notes, note == NULL ? "" : note->user)) != NULL)
-		add_note(a, note);
 	while ((r = inbox_after(d->inbox, r == NULL ? 0 : r->id)) != NULL)
 		add_request(a, &(struct request_row){ r->id, r->source, r->address, r->name, r->text, r->at });
 	while (recall_after(d->recall, item.source, item.key, &item))
 		add_memory(a, &item);
-}
-
-static bool notes_are_at_work(const struct durable *d)
-{
-	const struct durable_op *op;
-
-	TAILQ_FOREACH (op, &d->beside, place)
-		if (op->submitted)
-			return true;
-	return false;
 }
 
 static enum step step_write(struct durable_op *op, struct instant now)
@@ -305,12 +331,14 @@ static enum step step_write(struct durable_op *op, struct instant now)
 	struct all_op *a = all_op(op);
 	struct durable *d = op->durable;
 
-	if (notes_are_at_work(d) || d->jobs > 0)
+	if (durable_is_beside(d) || d->jobs > 0)
 		return STEP_WAIT; /* their end wakes us */
 	if (!a->entries_done) {
 		a->entries_done = !keep_users(a, d->config.directory);
 		return STEP_AGAIN;
 	}
+	if (keep_notes(a, d->notes))
+		return STEP_AGAIN;
 	d->dirty = false;
 	keep_rest(a, d);
 	return a->failed ? durable_fail(op, DURABLE_NO_MEMORY, "no memory") : durable_submit(op, now);
@@ -321,7 +349,11 @@ static void write_over(void *arg, const struct durable_result *result)
 	struct durable *d = arg;
 
 	d->writing = false;
-	d->dirty = d->dirty || result->end != DURABLE_DONE;
+	if (result->end == DURABLE_DONE)
+		return;
+	d->dirty = true;
+	d->again_at = loop_now(d->config.loop).mono + AGAIN_MS;
+	log_error("store", "not_written", LOG_TEXT("why", result->why));
 }
 
 void durable_write_all(struct durable *d)
@@ -331,9 +363,11 @@ void durable_write_all(struct durable *d)
 	if (a == NULL)
 		return;
 	d->writing = true;
+	a->op.deadline = INSTANT_NEVER;
 	a->op.step = step_write;
 	a->op.run = run_write;
 	a->op.apply = apply_write;
+	a->op.release = release_all_op;
 	a->op.free = free_all_op;
 	(void)durable_enqueue(&a->op);
 }

@@ -11,6 +11,9 @@
 #include "daemon/durable_private.h"
 #include "daemon/store/tables.h"
 
+#define ACCOUNTS   64
+#define ACCOUNT_MS 600000
+
 /* --- notes --------------------------------------------------------------------------------------- */
 
 struct note_op {
@@ -34,16 +37,38 @@ static void free_note_op(struct durable_op *op)
 	free(n->author);
 }
 
-/* The name of the account. It may take its time where accounts come from a network, so it is asked on the thread. */
-static char *account_name(uid_t uid)
+/* Names of accounts that were looked up; only the store's thread touches them. */
+static struct {
+	uid_t uid;
+	int64_t until; /* mono: then it is looked up again */
+	char name[AUTHOR_MAX_BYTES + 1];
+} accounts[ACCOUNTS];
+
+static void look_up(uid_t uid, char *name, size_t size)
 {
-	char buffer[4096], *name = NULL;
 	struct passwd pw, *found = NULL;
+	char buffer[4096];
 
 	if (getpwuid_r(uid, &pw, buffer, sizeof buffer, &found) == 0 && found != NULL &&
 	    notes_check(found->pw_name, AUTHOR_MAX_BYTES) == NULL)
-		return strdup(found->pw_name);
-	return asprintf(&name, "uid %lu", (unsigned long)uid) < 0 ? NULL : name;
+		snprintf(name, size, "%s", found->pw_name);
+	else
+		snprintf(name, size, "uid %lu", (unsigned long)uid);
+}
+
+/* The name of the account. It may take its time where accounts come from a network, so it is asked on the thread, and
+ * not each time. */
+static char *account_name(uid_t uid)
+{
+	size_t place = uid % ACCOUNTS;
+	int64_t now = instant_now().mono;
+
+	if (accounts[place].until <= now || accounts[place].uid != uid) {
+		look_up(uid, accounts[place].name, sizeof accounts[place].name);
+		accounts[place].uid = uid;
+		accounts[place].until = now + ACCOUNT_MS;
+	}
+	return strdup(accounts[place].name);
 }
 
 static int run_note(struct durable_op *op, const struct store_files *files)
@@ -67,6 +92,8 @@ static enum step apply_note(struct durable_op *op, int result)
 	struct note_op *n = note_op(op);
 
 	(void)result;
+	if (directory_find(op->durable->config.directory, n->user) == NULL) /* removed meanwhile */
+		return durable_fail(op, DURABLE_NO_USER, "There is no user \"%.128s\" any more", n->user);
 	if (n->text == NULL)
 		op->result.changed = notes_clear(op->durable->notes, n->user);
 	else if (notes_set(op->durable->notes, &n->note) < 0)
@@ -193,20 +220,46 @@ static int run_note_end(const struct row_job *row, struct database *db)
 	return tables_end_note(db, row->texts[0], row->at, row->until);
 }
 
+/* This note goes, and no newer one that is on its way to the disk. */
+static void drop_note(struct durable *d, const struct note *note)
+{
+	struct row_job *row = row_new(d, run_note_end, note->user, NULL, NULL, NULL);
+
+	if (row != NULL) {
+		row->at = note->at;
+		row->until = note->until;
+	}
+	hand_over(d, row);
+	notes_clear(d->notes, note->user);
+}
+
 void durable_expire_notes(struct durable *d, int64_t wall)
 {
 	const struct note *note;
 
 	for (int n = 0; n < SLICE_ENTRIES && (note = notes_ended(d->notes, wall)) != NULL; n++) {
-		struct row_job *row = row_new(d, run_note_end, note->user, NULL, NULL, NULL);
-
-		if (row != NULL) {
-			row->at = note->at;
-			row->until = note->until;
-		}
 		log_debug("notes", "ended", LOG_TEXT("user", note->user));
-		hand_over(d, row);
-		notes_clear(d->notes, note->user);
+		drop_note(d, note);
+	}
+}
+
+void durable_user_removed(struct durable *d, const char *user)
+{
+	const struct note *note = notes_find(d->notes, user);
+
+	if (note != NULL)
+		drop_note(d, note);
+}
+
+void durable_prune_notes(struct durable *d)
+{
+	char user[USER_MAX_ID_BYTES + 1] = "";
+	const struct note *note;
+
+	while ((note = notes_after(d->notes, user)) != NULL) {
+		snprintf(user, sizeof user, "%s", note->user);
+		if (directory_find(d->config.directory, user) == NULL)
+			drop_note(d, note);
 	}
 }
 
@@ -221,6 +274,10 @@ int durable_remember(struct durable *d, const char *source, const char *key, con
 {
 	int r = recall_set(d->recall, source, key, value);
 
+	if (!d->loaded && value == NULL) {
+		(void)recall_set(d->gone_memory, source, key, "gone");
+		d->dirty = true;
+	}
 	if (r == 1)
 		hand_over(d, row_new(d, run_memory, source, key, value, NULL));
 	return r < 0 ? -ENOSPC : 0;
@@ -274,6 +331,10 @@ void durable_withdraw(struct durable *d, const char *source, const char *address
 	struct inbox_request *r = inbox_find_address(d->inbox, source, address);
 	struct row_job *row;
 
+	if (!d->loaded) {
+		(void)recall_set(d->gone_requests, source, address, "gone");
+		d->dirty = true;
+	}
 	if (r == NULL)
 		return;
 	row = row_new(d, run_request_end, r->source, NULL, NULL, NULL);

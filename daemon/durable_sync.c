@@ -44,14 +44,22 @@ static struct sync_op *sync_op(struct durable_op *op)
 
 /* --- rows ---------------------------------------------------------------------------------------- */
 
+/* A slice of freeing them; true: there is more. */
+static bool rows_release(struct rows *rows, size_t budget)
+{
+	for (; rows != NULL && rows->count > 0 && budget > 0; budget--) {
+		rows->count--;
+		free(rows->list[rows->count].key);
+		user_fields_unref(rows->list[rows->count].fields);
+	}
+	return rows != NULL && rows->count > 0;
+}
+
 static void rows_free(struct rows *rows)
 {
 	if (rows == NULL)
 		return;
-	for (size_t i = 0; i < rows->count; i++) {
-		free(rows->list[i].key);
-		user_fields_unref(rows->list[i].fields);
-	}
+	(void)rows_release(rows, SIZE_MAX);
 	free(rows->list);
 	free(rows);
 }
@@ -85,6 +93,8 @@ static void keep_row(void *arg, struct origin *origin, const char *key, struct u
 	rows->count++;
 }
 
+static void bury(struct durable *d, struct sync *sync, struct rows *rows);
+
 /* --- one that nobody's answer depends on --------------------------------------------------------- */
 
 static int run_loose(struct store_job *job, const struct store_files *files)
@@ -99,7 +109,7 @@ static void on_loose_done(struct store_job *job, int result, const char *why)
 	(void)why;
 	rows->durable->jobs--;
 	rows->durable->dirty = rows->durable->dirty || result < 0;
-	rows_free(rows);
+	bury(rows->durable, NULL, rows);
 }
 
 static void hand_over(struct durable *d, struct rows *rows)
@@ -112,7 +122,7 @@ static void hand_over(struct durable *d, struct rows *rows)
 		return;
 	}
 	d->dirty = d->dirty || rows->failed || rows->count > 0;
-	rows_free(rows);
+	bury(d, NULL, rows);
 }
 
 /* --- the operation ------------------------------------------------------------------------------- */
@@ -129,12 +139,40 @@ static enum step apply_sync(struct durable_op *op, int result)
 	return STEP_AGAIN;
 }
 
+static struct held_sync *held(const struct durable *d, const char *source)
+{
+	struct held_sync *h;
+
+	SLIST_FOREACH (h, &d->held, link)
+		if (strcmp(h->source, source) == 0)
+			return h;
+	return NULL;
+}
+
+static void let_go(struct durable *d, struct held_sync *h)
+{
+	SLIST_REMOVE(&d->held, h, held_sync, link);
+	free(h);
+}
+
+/* What was refused earlier is old now. */
+static void drop_held(struct durable *d, const char *source)
+{
+	struct held_sync *old = held(d, source);
+
+	if (old == NULL)
+		return;
+	durable_drop_sync(d, old->sync);
+	let_go(d, old);
+}
+
 static void hold(struct sync_op *s)
 {
 	struct durable *d = s->op.durable;
 	size_t len = strlen(s->source);
 	struct held_sync *h = malloc(sizeof *h + len + 1);
 
+	drop_held(d, s->source);
 	if (h == NULL)
 		return;
 	h->sync = s->sync;
@@ -178,6 +216,10 @@ static enum step over(struct sync_op *s)
 
 	if (s->kind == FOR_FILE)
 		forget_renames(s->op.durable);
+	if (s->kind == FOR_SOURCE)
+		drop_held(s->op.durable, s->source);
+	if (s->kind != FOR_HAND && s->removes)
+		origin_set_complete(sync_origin(s->sync));
 	s->op.counts = *c;
 	s->op.result.counts = &s->op.counts;
 	s->op.result.changed = c->added + c->changed + c->removed > 0;
@@ -206,7 +248,8 @@ static enum step ready(struct sync_op *s, struct instant now)
 		return durable_fail(&s->op, DURABLE_NO_MEMORY, "no memory");
 	if (sync_write(s->sync, SLICE_ENTRIES, &s->written, keep_row, s->rows))
 		return STEP_AGAIN;
-	if (s->kind == FOR_HAND)
+	/* somebody waits for what is forced, and is told when it is on disk, if there is a disk */
+	if (s->kind == FOR_HAND || (s->force && s->op.done.done != NULL && s->op.durable->open))
 		return s->rows->failed ? durable_fail(&s->op, DURABLE_NO_MEMORY, "no memory") :
 					 durable_submit(&s->op, now);
 	hand_over(s->op.durable, s->rows);
@@ -246,6 +289,36 @@ static void free_sync_op(struct durable_op *op)
 	free(s->source);
 }
 
+static bool release_sync_op(struct durable_op *op, size_t budget)
+{
+	struct sync_op *s = sync_op(op);
+
+	return (s->sync != NULL && sync_release(s->sync, budget)) || rows_release(s->rows, budget);
+}
+
+/* Free them in slices: as an operation that is over already. */
+static void bury(struct durable *d, struct sync *sync, struct rows *rows)
+{
+	struct sync_op *s = durable_op_new(d, sizeof *s, (struct durable_done){ 0 });
+
+	if (s == NULL) {
+		sync_free(sync);
+		rows_free(rows);
+		return;
+	}
+	s->op.release = release_sync_op;
+	s->op.free = free_sync_op;
+	s->sync = sync;
+	s->rows = rows;
+	TAILQ_INSERT_TAIL(&d->dying, &s->op, place);
+}
+
+void durable_drop_sync(struct durable *d, struct sync *sync)
+{
+	if (sync != NULL)
+		bury(d, sync, NULL);
+}
+
 static struct sync_op *sync_op_new(struct durable *d, struct sync *sync, int kind, struct durable_done done)
 {
 	struct sync_op *s = durable_op_new(d, sizeof *s, done);
@@ -257,6 +330,7 @@ static struct sync_op *sync_op_new(struct durable *d, struct sync *sync, int kin
 	s->op.step = step_sync;
 	s->op.run = run_sync;
 	s->op.apply = apply_sync;
+	s->op.release = release_sync_op;
 	s->op.free = free_sync_op;
 	s->sync = sync;
 	s->kind = kind;
@@ -327,22 +401,6 @@ struct durable_op *durable_take_file(
 
 /* --- sources ------------------------------------------------------------------------------------- */
 
-static struct held_sync *held(const struct durable *d, const char *source)
-{
-	struct held_sync *h;
-
-	SLIST_FOREACH (h, &d->held, link)
-		if (strcmp(h->source, source) == 0)
-			return h;
-	return NULL;
-}
-
-static void let_go(struct durable *d, struct held_sync *h)
-{
-	SLIST_REMOVE(&d->held, h, held_sync, link);
-	free(h);
-}
-
 struct sync *durable_new_source_sync(
     struct durable *d, const char *source, int position, const struct option_list *match)
 {
@@ -369,12 +427,7 @@ static struct durable_op *take_source(
 struct durable_op *durable_take_source(
     struct durable *d, const char *source, struct sync *sync, bool complete, struct durable_done done)
 {
-	struct held_sync *old = held(d, source);
-
-	if (old != NULL) {
-		sync_free(old->sync);
-		let_go(d, old);
-	}
+	drop_held(d, source);
 	return take_source(d, source, sync, complete, false, done);
 }
 
@@ -397,21 +450,64 @@ struct durable_op *durable_take_held(struct durable *d, const char *source, bool
 	return take_source(d, source, sync, removes, force, done);
 }
 
-void durable_keep_sources(struct durable *d, bool (*is_source)(void *arg, const char *name), void *arg)
+/* All users in slices, whose entries stand in another order now. */
+struct order_op {
+	struct durable_op op;
+	char user[USER_MAX_ID_BYTES + 1];
+};
+
+static enum step step_order(struct durable_op *op, struct instant now)
+{
+	struct order_op *o = (struct order_op *)(void *)op;
+	struct user *user = directory_after(op->durable->config.directory, o->user);
+
+	(void)now;
+	for (int n = 0; n < SLICE_ENTRIES && user != NULL; n++, user = directory_next(user)) {
+		memcpy(o->user, user_id(user), strlen(user_id(user)) + 1);
+		origins_reorder(op->durable->origins, user);
+	}
+	return user == NULL ? STEP_OVER : STEP_AGAIN;
+}
+
+static void order_users(struct durable *d)
+{
+	struct order_op *o = durable_op_new(d, sizeof *o, (struct durable_done){ 0 });
+
+	if (o == NULL)
+		return;
+	o->op.step = step_order;
+	(void)durable_enqueue(&o->op);
+}
+
+static void end_origin(struct durable *d, struct origin *origin)
+{
+	struct sync *sync = origin_count(origin) == 0 ? NULL : sync_new(d->origins, d->config.directory, origin, NULL);
+
+	drop_held(d, origin_name(origin));
+	if (sync == NULL)
+		return;
+	log_info("directory", "source_gone", LOG_TEXT("source", origin_name(origin)),
+	    LOG_NUMBER("entries", (int64_t)origin_count(origin)));
+	(void)take_source(d, origin_name(origin), sync, true, true, (struct durable_done){ 0 });
+}
+
+void durable_keep_sources(struct durable *d, int (*position_of)(void *arg, const char *name), void *arg)
 {
 	struct origin *origin = NULL;
+	bool another = false;
 
 	while ((origin = origins_next(d->origins, origin)) != NULL) {
 		const char *name = origin_name(origin);
-		struct sync *sync;
+		int position;
 
-		if (strcmp(name, ORIGIN_BY_HAND) == 0 || strcmp(name, ORIGIN_FILE) == 0 || origin_count(origin) == 0 ||
-		    is_source(arg, name))
+		if (strcmp(name, ORIGIN_BY_HAND) == 0 || strcmp(name, ORIGIN_FILE) == 0)
 			continue;
-		log_info("directory", "source_gone", LOG_TEXT("source", name),
-		    LOG_NUMBER("entries", (int64_t)origin_count(origin)));
-		sync = sync_new(d->origins, d->config.directory, origin, NULL);
-		if (sync != NULL)
-			(void)take_source(d, name, sync, true, true, (struct durable_done){ 0 });
+		position = position_of(arg, name);
+		if (position < 0)
+			end_origin(d, origin);
+		else
+			another = origin_set_rank(origin, ORIGIN_RANK_SOURCES + position) || another;
 	}
+	if (another)
+		order_users(d);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/logger.h"
 #include "daemon/durable_private.h"
 #include "daemon/model/user_json.h"
 #include "daemon/store/tables.h"
@@ -122,7 +123,7 @@ static enum step step_set(struct durable_op *op, struct instant now)
 	if (r == -ENOMEM)
 		return durable_fail(op, DURABLE_NO_MEMORY, "no memory");
 	if (r < 0) {
-		snprintf(op->field, sizeof op->field, "%.120s", field);
+		snprintf(op->field, sizeof op->field, "%.120s", strcmp(field, "id") == 0 ? "user" : field);
 		op->result = (struct durable_result){ .end = DURABLE_WRONG, .why = op->why, .field = op->field };
 		return STEP_OVER;
 	}
@@ -194,6 +195,24 @@ static void rename_key(const char *key, char *buf, size_t size)
 	snprintf(buf, size, RENAME_PREFIX "%s", key);
 }
 
+/* After a file that was read late: its renames hold for what users.csv has said before. */
+void durable_rename_file_entries(struct durable *d)
+{
+	struct recall_item item = { "", RENAME_PREFIX, NULL };
+	struct origin *file = origins_find(d->origins, ORIGIN_FILE);
+
+	while (file != NULL && recall_after(d->recall, "", item.key, &item) && *item.source == '\0' &&
+	    strncmp(item.key, RENAME_PREFIX, sizeof RENAME_PREFIX - 1) == 0) {
+		const struct entry *e = origin_entry(file, item.key + sizeof RENAME_PREFIX - 1);
+		struct user_fields *fields = NULL;
+
+		if (e != NULL && strcmp(user_id(entry_user(e)), item.value) != 0)
+			fields = user_fields_rename(entry_fields(e), item.value);
+		if (fields != NULL) /* the new one comes before the old one goes */
+			(void)origins_set(d->origins, file, item.key + sizeof RENAME_PREFIX - 1, fields);
+	}
+}
+
 const char *durable_known_key(void *durable, const char *origin, const char *key)
 {
 	const struct durable *d = durable;
@@ -229,6 +248,41 @@ static int run_rename(struct durable_op *op, const struct store_files *files)
 	return r;
 }
 
+/* It is on disk, and cannot be so in memory: history goes back to the old id; the rest is written anew. */
+struct undo_job {
+	struct store_job job;
+	char from[USER_MAX_ID_BYTES + 1], to[USER_MAX_ID_BYTES + 1];
+};
+
+static int run_undo(struct store_job *job, const struct store_files *files)
+{
+	const struct undo_job *u = (const struct undo_job *)(const void *)job;
+
+	history_table_renaming(files->history, "", "");
+	return tables_rename(files->db, u->to, u->from);
+}
+
+static void on_undone(struct store_job *job, int result, const char *why)
+{
+	if (result < 0)
+		log_error("store", "rename_not_undone", LOG_TEXT("why", why));
+	free(job);
+}
+
+static void undo_rename(struct durable *d, const struct user_op *u)
+{
+	struct undo_job *undo = calloc(1, sizeof *undo);
+
+	if (undo == NULL)
+		return;
+	undo->job.run = run_undo;
+	undo->job.done = on_undone;
+	snprintf(undo->from, sizeof undo->from, "%s", u->user);
+	snprintf(undo->to, sizeof undo->to, "%s", u->to);
+	if (d->store == NULL || !store_submit(d->store, &undo->job))
+		free(undo);
+}
+
 static enum step apply_rename(struct durable_op *op, int result)
 {
 	struct user_op *u = user_op(op);
@@ -237,8 +291,10 @@ static enum step apply_rename(struct durable_op *op, int result)
 	char name[USER_MAX_ID_BYTES + 16];
 
 	(void)result;
-	if (user == NULL || origins_rename(d->origins, user, u->to) < 0)
-		return durable_fail(op, DURABLE_NO_MEMORY, "no memory");
+	if (user == NULL || origins_rename(d->origins, user, u->to) < 0) {
+		undo_rename(d, u);
+		return durable_fail(op, DURABLE_NO_MEMORY, "the user has changed meanwhile, or there is no memory");
+	}
 	d->config.renamed(d->config.arg, u->user, user);
 	for (size_t i = 0; i < u->entry_count; i++) {
 		if (!u->entries[i].is_file)
@@ -271,6 +327,8 @@ static enum step step_rename(struct durable_op *op, struct instant now)
 	struct user_columns columns = { .values = { [USER_ID] = u->to } };
 	const struct entry *e = NULL;
 
+	if (durable_is_beside(op->durable))
+		return STEP_WAIT; /* a note may be on its way: its end wakes us */
 	if (user == NULL)
 		return durable_fail(op, DURABLE_NO_USER, "There is no user \"%.128s\"", u->user);
 	if (user_columns_check(&columns, op->why, sizeof op->why) != NULL) {
@@ -291,6 +349,7 @@ struct durable_op *durable_rename_user(struct durable *d, const char *from, cons
 
 	if (u == NULL)
 		return NULL;
+	u->op.renames = true;
 	u->op.step = step_rename;
 	u->op.run = run_rename;
 	u->op.apply = apply_rename;

@@ -92,7 +92,7 @@ static bool is_worth_it(const struct user *user, const struct presence *p)
 
 static void write_secret(struct buf *b, const struct presence_telephony *t)
 {
-	bool calls = t->line != NULL && (t->line->facts.known & RAW_CALLS) != 0 && t->line->facts.call_count > 0;
+	bool calls = t->line != NULL && (t->line->facts.known & RAW_CALLS) != 0;
 	bool target = t->forward_kind >= 0 && t->forward != NULL && t->forward->facts.forward_target != NULL;
 
 	buf_clear(b);
@@ -117,8 +117,19 @@ static void write_state(struct buf *b, const struct presence *presence)
 	jsonw_object_end(b);
 }
 
-static bool append(struct history *h, const struct user *user, const struct published *p, bool gap)
+/* FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/): what was written last of the user. */
+static uint32_t hash_of(const struct buf *b)
 {
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < b->len; i++)
+		hash = (hash ^ (unsigned char)b->data[i]) * 16777619u;
+	return hash;
+}
+
+static bool append(struct history *h, struct user *user, const struct published *p, bool gap)
+{
+	uint32_t hash;
 	struct history_record record = { .kind = HISTORY_CHANGE,
 		.gap = gap,
 		.seq = p->seq,
@@ -129,10 +140,14 @@ static bool append(struct history *h, const struct user *user, const struct publ
 
 	write_state(&h->state, p->presence);
 	record.state = buf_text(&h->state);
+	hash = hash_of(&h->state);
 	if (h->settings.calls)
 		write_secret(&h->secret, &p->presence->telephony);
 	else
 		buf_clear(&h->secret);
+	if (!h->settings.calls && !gap && user->history == GENERATION(h) && user->history_hash == hash)
+		return true; /* only what is not kept has changed */
+	user->history_hash = hash;
 	if (h->secret.len > 0)
 		record.secret = buf_text(&h->secret);
 	return !h->state.failed && !h->secret.failed && store_append(h->store, &record);
@@ -251,8 +266,10 @@ bool history_run(struct history *h, bool settled, struct instant now)
 	look_at_clock(h, now);
 	if (h->behind && now.mono >= h->again_at)
 		more = catch_up(h, now);
-	if (settled && !h->behind && now.mono >= h->alive_at)
+	if (now.mono >= h->alive_at && settled && !h->behind)
 		say_alive(h, now);
+	else if (now.mono >= h->alive_at)
+		h->alive_at = now.mono + AGAIN_MS;
 	return more;
 }
 

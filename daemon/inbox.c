@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/tally.h"
+
 #define TOMBSTONES 1000
 
 static int compare_ids(const struct inbox_request *a, const struct inbox_request *b)
@@ -31,6 +33,7 @@ struct inbox {
 	struct inbox_by_id by_id;
 	struct inbox_by_address by_address;
 	struct changelog *changes;
+	struct tally sources; /* how many wait at each */
 	size_t count;
 	int64_t last_id;
 };
@@ -43,6 +46,7 @@ struct inbox *inbox_new(void)
 		return NULL;
 	RB_INIT(&i->by_id);
 	RB_INIT(&i->by_address);
+	tally_init(&i->sources);
 	i->changes = changelog_new(TOMBSTONES);
 	if (i->changes == NULL) {
 		free(i);
@@ -70,6 +74,7 @@ void inbox_free(struct inbox *i)
 		RB_REMOVE(inbox_by_id, &i->by_id, r);
 		request_free(r);
 	}
+	tally_done(&i->sources);
 	changelog_free(i->changes);
 	free(i);
 }
@@ -77,19 +82,6 @@ void inbox_free(struct inbox *i)
 static bool same_text(const char *a, const char *b)
 {
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-/* How many wait at a source: they stand together. */
-static size_t count_of(const struct inbox *i, const char *source)
-{
-	struct inbox_request key = { .source = (char *)(uintptr_t)source, .address = (char *)(uintptr_t) "" };
-	struct inbox_request *r =
-	    RB_NFIND(inbox_by_address, (struct inbox_by_address *)(uintptr_t)&i->by_address, &key);
-	size_t n = 0;
-
-	for (; r != NULL && strcmp(r->source, source) == 0; r = RB_NEXT(inbox_by_address, &i->by_address, r))
-		n++;
-	return n;
 }
 
 static struct inbox_request *request_new(const char *source, const char *address, const char *name, const char *text)
@@ -109,10 +101,10 @@ static struct inbox_request *request_new(const char *source, const char *address
 	return NULL;
 }
 
-/* Who had it keeps an id; a file that another program changed may name one twice. */
-static void give_id(struct inbox *i, struct inbox_request *r, int64_t id, const struct inbox_request *old)
+/* An id from the disk that was given to another meanwhile is not given again. */
+static void give_id(struct inbox *i, struct inbox_request *r, int64_t id)
 {
-	r->id = id > 0 && inbox_find(i, id) == old ? id : i->last_id + 1;
+	r->id = id != 0 && inbox_find(i, id) == NULL ? id : i->last_id + 1;
 	if (r->id > i->last_id)
 		i->last_id = r->id;
 }
@@ -124,13 +116,16 @@ int inbox_put(struct inbox *i, int64_t id, const char *source, const char *addre
 
 	if (old != NULL && same_text(old->name, name) && same_text(old->text, text))
 		return 0;
-	if (old == NULL && count_of(i, source) >= INBOX_MAX_REQUESTS)
+	if (old == NULL && tally_of(&i->sources, source) >= INBOX_MAX_REQUESTS)
 		return -ENOSPC;
 	r = request_new(source, address, name, text);
-	if (r == NULL)
+	if (r == NULL || (old == NULL && tally_add(&i->sources, source, 1) < 0)) {
+		if (r != NULL)
+			request_free(r);
 		return -ENOMEM;
+	}
 	r->at = old != NULL ? old->at : at;
-	give_id(i, r, old != NULL ? old->id : id, old);
+	id = old != NULL ? old->id : id;
 	if (old != NULL) { /* the same request in other words keeps its id */
 		RB_REMOVE(inbox_by_id, &i->by_id, old);
 		RB_REMOVE(inbox_by_address, &i->by_address, old);
@@ -138,6 +133,7 @@ int inbox_put(struct inbox *i, int64_t id, const char *source, const char *addre
 		request_free(old);
 		i->count--;
 	}
+	give_id(i, r, id);
 	RB_INSERT(inbox_by_id, &i->by_id, r);
 	RB_INSERT(inbox_by_address, &i->by_address, r);
 	i->count++;
@@ -176,6 +172,7 @@ void inbox_remove(struct inbox *i, struct inbox_request *r)
 	RB_REMOVE(inbox_by_address, &i->by_address, r);
 	changelog_forget(i->changes, &r->change);
 	(void)changelog_bury(i->changes, id, true, NULL, 0);
+	(void)tally_add(&i->sources, r->source, -1);
 	i->count--;
 	request_free(r);
 }

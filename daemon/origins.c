@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRIES_MAX 16 /* of one user that are merged: by hand, the file, and some sources */
+#define ENTRIES_MAX USER_MAX_MERGED /* by hand, the file, and some sources */
 
 struct entry {
 	struct hash_link link; /* in its origin */
@@ -23,6 +23,7 @@ struct origin {
 	SLIST_ENTRY(origin) place;
 	struct hashtab entries;
 	int rank;
+	bool complete;
 	char name[];
 };
 
@@ -63,8 +64,10 @@ void origins_free(struct origins *o)
 	if (o == NULL)
 		return;
 	while ((origin = SLIST_FIRST(&o->list)) != NULL) {
+		size_t bucket = 0;
+
 		SLIST_REMOVE_HEAD(&o->list, place);
-		while ((link = hashtab_next(&origin->entries, NULL)) != NULL) {
+		while ((link = hashtab_first(&origin->entries, &bucket)) != NULL) {
 			hashtab_remove(&origin->entries, link);
 			entry_free(hash_entry(link, struct entry, link));
 		}
@@ -101,9 +104,9 @@ struct origin *origins_get(struct origins *o, const char *name, int rank)
 			return NULL;
 		memcpy(origin->name, name, len + 1);
 		hashtab_init(&origin->entries, key_of);
+		origin->rank = rank;
 		SLIST_INSERT_HEAD(&o->list, origin, place);
 	}
-	origin->rank = rank;
 	return origin;
 }
 
@@ -210,7 +213,12 @@ static int add_entry(struct origins *o, struct origin *origin, const char *key, 
 	}
 	join_user(e, user);
 	r = merge(o, user);
-	return r < 0 ? r : r == 1 ? ORIGINS_CHANGED : ORIGINS_UNCHANGED;
+	if (r < 0) {
+		leave_user(e);
+		drop_entry(e);
+		return r;
+	}
+	return r == 1 ? ORIGINS_CHANGED : ORIGINS_UNCHANGED;
 }
 
 /* The same entry, of the same user, says something else. The table finds it by its fields: they are of the same id. */
@@ -345,6 +353,38 @@ int origins_rename(struct origins *o, struct user *user, const char *to)
 	return 0;
 }
 
+/* --- ranks --------------------------------------------------------------------------------------- */
+
+bool origin_set_rank(struct origin *origin, int rank)
+{
+	bool another = origin->rank != rank;
+
+	origin->rank = rank;
+	return another && origin->entries.count > 0;
+}
+
+static bool is_in_order(const struct user *user)
+{
+	for (const struct entry *e = user->entries; e != NULL && e->next != NULL; e = e->next)
+		if (e->origin->rank > e->next->origin->rank)
+			return false;
+	return true;
+}
+
+void origins_reorder(struct origins *o, struct user *user)
+{
+	struct entry *e = user->entries, *next;
+
+	if (is_in_order(user))
+		return;
+	user->entries = NULL;
+	for (; e != NULL; e = next) {
+		next = e->next;
+		join_user(e, user);
+	}
+	(void)merge(o, user); /* without memory: as it was */
+}
+
 /* --- asking -------------------------------------------------------------------------------------- */
 
 const struct entry *origin_entry(const struct origin *origin, const char *key)
@@ -400,4 +440,14 @@ void entry_set_mark(const struct entry *entry, uint32_t mark)
 uint32_t origins_new_mark(struct origins *o)
 {
 	return ++o->marks;
+}
+
+void origin_set_complete(struct origin *origin)
+{
+	origin->complete = true;
+}
+
+bool origin_is_complete(const struct origin *origin)
+{
+	return origin->complete;
 }

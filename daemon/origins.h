@@ -24,8 +24,7 @@ struct entry;
 struct origins *origins_new(struct directory *directory); /* NULL without memory */
 void origins_free(struct origins *o);			  /* before the directory */
 
-/* The origin of that name, made if need be; its rank is `rank` from now on (users of an older rank are merged anew as
- * their entries change). NULL without memory. */
+/* The origin of that name, made with `rank` if there is none. NULL without memory. */
 struct origin *origins_get(struct origins *o, const char *name, int rank);
 struct origin *origins_find(const struct origins *o, const char *name);		   /* NULL: there is none */
 struct origin *origins_next(const struct origins *o, const struct origin *origin); /* NULL: the first */
@@ -38,6 +37,10 @@ int origins_set(struct origins *o, struct origin *origin, const char *key, struc
 
 /* The entry goes, and with the last one its user. ORIGINS_UNCHANGED: there was no such entry. */
 enum origins_result origins_remove(struct origins *o, struct origin *origin, const char *key);
+
+/* Its rank is another one: then (true) origins_reorder() is to be called for every user. */
+bool origin_set_rank(struct origin *origin, int rank);
+void origins_reorder(struct origins *o, struct user *user);
 
 /* The user gets another id, in all of its entries. The keys of those by hand follow, the keys of others stay. 0; -EEXIST:
  * somebody has the id; -ENOMEM. */
@@ -53,6 +56,10 @@ const char *entry_key(const struct entry *entry);
 struct user_fields *entry_fields(const struct entry *entry); /* their id is that of the user; borrowed */
 struct origin *entry_origin(const struct entry *entry);
 const struct user *entry_user(const struct entry *entry);
+
+/* It has told all that it knows since the start: what was kept of it earlier is old. */
+void origin_set_complete(struct origin *origin);
+bool origin_is_complete(const struct origin *origin);
 
 /* For syncs: the number of the sync that last named the entry, and a number that no sync had. */
 uint32_t origins_new_mark(struct origins *o);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/tally.h"
+
 struct item {
 	RB_ENTRY(item) link;
 	const char *source, *key; /* in `texts` */
@@ -27,19 +29,25 @@ RB_GENERATE_INTERNAL(items, item, link, compare, static __attribute__((unused)))
 
 struct recall {
 	struct items items;
+	struct tally counts, bytes; /* of each source */
 };
 
 struct recall *recall_new(void)
 {
 	struct recall *r = calloc(1, sizeof *r);
 
-	if (r != NULL)
-		RB_INIT(&r->items);
+	if (r == NULL)
+		return NULL;
+	RB_INIT(&r->items);
+	tally_init(&r->counts);
+	tally_init(&r->bytes);
 	return r;
 }
 
 static void drop(struct recall *r, struct item *i)
 {
+	(void)tally_add(&r->counts, i->source, -1);
+	(void)tally_add(&r->bytes, i->source, -(long)strlen(i->value) - 1);
 	RB_REMOVE(items, &r->items, i);
 	free(i->value);
 	free(i);
@@ -53,6 +61,8 @@ void recall_free(struct recall *r)
 		return;
 	while ((i = RB_MIN(items, &r->items)) != NULL)
 		drop(r, i);
+	tally_done(&r->counts);
+	tally_done(&r->bytes);
 	free(r);
 }
 
@@ -63,23 +73,12 @@ static struct item *find(const struct recall *r, const char *source, const char 
 	return RB_FIND(items, (struct items *)(uintptr_t)&r->items, &wanted);
 }
 
-static size_t count_of(const struct recall *r, const char *source)
-{
-	struct item first = { .source = source, .key = "" };
-	struct item *i = RB_NFIND(items, (struct items *)(uintptr_t)&r->items, &first);
-	size_t n = 0;
-
-	for (; i != NULL && strcmp(i->source, source) == 0; i = RB_NEXT(items, &r->items, i))
-		n++;
-	return n;
-}
-
 static int add(struct recall *r, const char *source, const char *key, const char *value)
 {
 	size_t source_size = strlen(source) + 1, key_size = strlen(key) + 1;
 	struct item *i;
 
-	if (count_of(r, source) >= RECALL_MAX_KEYS)
+	if (tally_of(&r->counts, source) >= RECALL_MAX_KEYS)
 		return -ENOSPC;
 	i = calloc(1, sizeof *i + source_size + key_size);
 	if (i == NULL)
@@ -87,7 +86,9 @@ static int add(struct recall *r, const char *source, const char *key, const char
 	i->source = memcpy(i->texts, source, source_size);
 	i->key = memcpy(i->texts + source_size, key, key_size);
 	i->value = strdup(value);
-	if (i->value == NULL) {
+	if (i->value == NULL || tally_add(&r->counts, source, 1) < 0 ||
+	    tally_add(&r->bytes, source, (long)strlen(value) + 1) < 0) {
+		free(i->value);
 		free(i);
 		return -ENOMEM;
 	}
@@ -101,7 +102,9 @@ int recall_set(struct recall *r, const char *source, const char *key, const char
 	char *copy;
 
 	if (*key == '\0' || strlen(key) > RECALL_MAX_KEY_BYTES ||
-	    (value != NULL && strlen(value) > RECALL_MAX_VALUE_BYTES))
+	    (value != NULL &&
+		(strlen(value) > RECALL_MAX_VALUE_BYTES ||
+		    tally_of(&r->bytes, source) + strlen(value) > RECALL_MAX_BYTES)))
 		return -ENOSPC;
 	if (i == NULL)
 		return value == NULL ? 0 : add(r, source, key, value);
@@ -114,6 +117,7 @@ int recall_set(struct recall *r, const char *source, const char *key, const char
 	copy = strdup(value);
 	if (copy == NULL)
 		return -ENOMEM;
+	(void)tally_add(&r->bytes, source, (long)strlen(copy) - (long)strlen(i->value));
 	free(i->value);
 	i->value = copy;
 	return 1;

@@ -1,4 +1,5 @@
-/* recall.h: the durable memory of connectors: small texts by source and key. SPDX-License-Identifier: MIT
+/* recall.h: the durable memory of connectors: small texts by source and key.
+ * SPDX-License-Identifier: MIT
  *
  * Pure. The daemon itself uses it with the source "".
  */
@@ -9,7 +10,8 @@
 
 #define RECALL_MAX_KEY_BYTES   256
 #define RECALL_MAX_VALUE_BYTES 65536
-#define RECALL_MAX_KEYS	       10000 /* of one source */
+#define RECALL_MAX_KEYS	       10000		 /* of one source */
+#define RECALL_MAX_BYTES       (4 * 1024 * 1024) /* of one source, all values */
 
 struct recall;
 

@@ -48,6 +48,8 @@ int reload_users_at_start(struct daemon *d, struct buf *errors)
 		return r;
 	}
 	durable_take_file_now(d->durable, sync, &counts);
+	if (durable_status(d->durable) == STORE_STATUS_OK)
+		durable_prune_notes(d->durable);
 	log_summary(&counts);
 	return 0;
 }
@@ -60,7 +62,7 @@ void reload_free(struct daemon *d)
 		return;
 	d->reload = NULL;
 	users_file_free(r->users);
-	sync_free(r->sync);
+	durable_drop_sync(d->durable, r->sync);
 	if (r->op != NULL)
 		durable_forget(r->op);
 	config_free(r->config);
@@ -130,6 +132,9 @@ static void on_taken(void *arg, const struct durable_result *result)
 		return;
 	}
 	log_summary(result->counts);
+	if (result->counts->conflicts > 0)
+		buf_printf(&d->reload->warnings, "%s: %zu users were not taken: %s\n", d->config->users,
+		    result->counts->conflicts, result->why);
 	finish(d, true, result->counts);
 }
 

@@ -401,11 +401,17 @@ static struct config_source *configured(struct config *config, const char *name)
 	return NULL;
 }
 
-static bool has_directory(void *arg, const char *name)
+static int directory_position(void *arg, const char *name)
 {
 	const struct source *s = sources_find(arg, name);
 
-	return s != NULL && s->config.directory_use;
+	return s != NULL && s->config.directory_use ? s->config.position : -1;
+}
+
+void sources_keep_directories(struct sources *all)
+{
+	if (all->durable != NULL)
+		durable_keep_sources(all->durable, directory_position, all);
 }
 
 void sources_apply(struct sources *all, struct config *config, struct buf *warnings)
@@ -424,8 +430,7 @@ void sources_apply(struct sources *all, struct config *config, struct buf *warni
 		else
 			update(s, &config->sources[i], warnings);
 	}
-	if (all->durable != NULL)
-		durable_keep_sources(all->durable, has_directory, all);
+	sources_keep_directories(all);
 }
 
 void sources_set_durable(struct sources *all, struct durable *durable)

@@ -30,6 +30,9 @@ void sources_set_durable(struct sources *all, struct durable *durable);
  * anew, are appended to `warnings`; NULL: not wanted. */
 void sources_apply(struct sources *all, struct config *config, struct buf *warnings);
 
+/* What is kept of the directories of sources follows the configuration. */
+void sources_keep_directories(struct sources *all);
+
 /* Stop all, for the end of the daemon. */
 void sources_shutdown(struct sources *all);
 
@@ -57,6 +60,8 @@ void source_probe_forget(struct source *s, const void *arg); /* who asked is gon
 /* A directory that was refused since it would remove too many: whether there is one, and take it in (durable.h). */
 bool source_holds_directory(const struct source *s);
 struct durable_op *source_take_held(struct source *s, bool force, struct durable_done done);
+void source_held_taken(
+    struct source *s, const struct durable_result *result); /* by `done`, if the source is still there */
 
 /* Of a request that waits, or of a user: tell the peer. 0; -ENOTCONN: not now; -ENOTSUP: it has no such thing; -ENOENT: the
  * user has no address there. The address is written to buf. */

@@ -65,10 +65,16 @@ int source_set_secret(struct source *s, const char *secret, void (*done)(void *a
 
 /* --- directories --------------------------------------------------------------------------------- */
 
+void source_directory_abort(struct source *s)
+{
+	if (s->staging != NULL)
+		durable_drop_sync(s->all->durable, s->staging);
+	s->staging = NULL;
+}
+
 void source_directory_drop(struct source *s)
 {
-	sync_free(s->staging);
-	s->staging = NULL;
+	source_directory_abort(s);
 	if (s->taking != NULL)
 		durable_forget(s->taking);
 	s->taking = NULL;
@@ -107,12 +113,10 @@ static void log_taken(const struct source *s, const struct durable_result *resul
 		    LOG_NUMBER("entries", (int64_t)o->conflicts), LOG_TEXT("first", result->why));
 }
 
-static void on_taken(void *arg, const struct durable_result *result)
+static void note_outcome(struct source *s, const struct durable_result *result)
 {
-	struct source *s = arg;
 	const struct sync_counts *c = result->counts;
 
-	s->taking = NULL;
 	free(s->taken_why);
 	s->taken_why = result->end == DURABLE_DONE ? NULL : strdup(result->why == NULL ? "" : result->why);
 	s->taken = (struct directory_outcome){ .why = s->taken_why };
@@ -120,6 +124,14 @@ static void on_taken(void *arg, const struct durable_result *result)
 		s->taken = (struct directory_outcome){ c->added, c->changed, c->unchanged, c->removed, c->conflicts,
 			s->taken_why };
 	log_taken(s, result);
+}
+
+static void on_taken(void *arg, const struct durable_result *result)
+{
+	struct source *s = arg;
+
+	s->taking = NULL;
+	note_outcome(s, result);
 	source_changed(s);
 	if (s->connector != NULL && s->type->directory_taken != NULL)
 		s->type->directory_taken(s->connector, &s->taken);
@@ -141,12 +153,18 @@ int source_directory_end(struct source *s, bool complete)
 
 bool source_holds_directory(const struct source *s)
 {
-	return s->all->durable != NULL && durable_holds(s->all->durable, s->config.name);
+	return s->all->durable != NULL && s->config.directory_use && durable_holds(s->all->durable, s->config.name);
 }
 
 struct durable_op *source_take_held(struct source *s, bool force, struct durable_done done)
 {
 	return durable_take_held(s->all->durable, s->config.name, force, done);
+}
+
+void source_held_taken(struct source *s, const struct durable_result *result)
+{
+	note_outcome(s, result);
+	source_changed(s);
 }
 
 void source_write_directory(const struct source *s, struct buf *b)

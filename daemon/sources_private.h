@@ -54,6 +54,9 @@ void source_probe_over(struct source *s);
 
 /* sources_durable.c: it ends; nobody waits for what it began. */
 void source_directory_drop(struct source *s);
+
+/* The connection is gone: what was told of a directory by half is not taken. */
+void source_directory_abort(struct source *s);
 void source_write_directory(const struct source *s, struct buf *b);
 
 #endif

@@ -76,6 +76,8 @@ void source_status_changed(struct source *s, unsigned domains, enum source_statu
 	enum source_status before = source_status(s, &old_why);
 
 	domains &= (unsigned)s->config.domains;
+	if (status != SOURCE_STATUS_UP && status != SOURCE_STATUS_UP_CREDENTIALS_NOT_FOUND)
+		source_directory_abort(s);
 	if (s->agg == NULL || is_known(s, domains, status, why))
 		return;
 	put_line(s, "source_status", vocab_name(&vocab_source_status, status), domains, why);

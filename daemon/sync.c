@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,8 +46,10 @@ struct sync {
 	bool removes, force;
 	uint32_t mark;
 	struct block *first, *last;
-	size_t count;	    /* items */
-	size_t named, open; /* of them: that are entries of the origin; that nobody was found for yet */
+	size_t count;	  /* items */
+	size_t named;	  /* of them, entries of the origin */
+	size_t open;	  /* without a verdict yet */
+	size_t unmatched; /* of these, whose id nobody has */
 	struct hashtab by_key, by_user;
 	struct block *at_block; /* where the step is */
 	size_t at_item;
@@ -89,26 +92,40 @@ struct sync *sync_new(struct origins *o, struct directory *d, struct origin *ori
 		(void)option_list_add(&s->columns, s->rules.match->items[i], strlen(s->rules.match->items[i]));
 	hashtab_init(&s->by_key, key_of);
 	hashtab_init(&s->by_user, user_of);
+	hashtab_reserve(&s->by_key, origin_count(origin)); /* about as many as the last time */
 	buf_init(&s->text, TEXT_BYTES);
 	return s;
 }
 
+static void free_first_block(struct sync *s)
+{
+	struct block *b = s->first;
+
+	s->first = b->next;
+	for (size_t i = 0; i < b->used; i++) {
+		user_fields_unref(b->items[i].fields);
+		free(b->items[i].key);
+	}
+	free(b);
+}
+
+bool sync_release(struct sync *s, size_t budget)
+{
+	for (; s->first != NULL && budget > 0; budget -= budget < BLOCK_ITEMS ? budget : BLOCK_ITEMS)
+		free_first_block(s);
+	for (; s->first == NULL && s->missing_count > 0 && budget > 0; budget--)
+		free(s->missing[--s->missing_count]);
+	if (s->first == NULL && s->missing_count == 0)
+		return sync_match_release(s->match, budget);
+	return true;
+}
+
 void sync_free(struct sync *s)
 {
-	struct block *b;
-
 	if (s == NULL)
 		return;
-	while ((b = s->first) != NULL) {
-		s->first = b->next;
-		for (size_t i = 0; i < b->used; i++) {
-			user_fields_unref(b->items[i].fields);
-			free(b->items[i].key);
-		}
-		free(b);
-	}
-	for (size_t i = 0; i < s->missing_count; i++)
-		free(s->missing[i]);
+	while (sync_release(s, SIZE_MAX))
+		;
 	free(s->missing);
 	hashtab_done(&s->by_key);
 	hashtab_done(&s->by_user);
@@ -169,6 +186,16 @@ size_t sync_count(const struct sync *s)
 	return s->count;
 }
 
+struct origin *sync_origin(const struct sync *s)
+{
+	return s->origin;
+}
+
+size_t sync_expected(const struct sync *s)
+{
+	return origin_count(s->origin);
+}
+
 /* --- walking ------------------------------------------------------------------------------------- */
 
 static void rewind_items(struct sync *s)
@@ -204,9 +231,12 @@ void sync_ready(struct sync *s, bool removes, bool force)
 	s->force = force;
 	s->phase = SYNC_CHECKING;
 	s->step = STEP_NAMED;
-	s->named = s->open = 0;
-	hashtab_done(&s->by_user); /* of a check before this one */
-	hashtab_init(&s->by_user, user_of);
+	s->named = s->open = s->unmatched = 0;
+	hashtab_done(&s->by_user);
+	while (s->missing_count > 0)
+		free(s->missing[--s->missing_count]);
+	sync_match_free(s->match);
+	s->match = NULL;
 	s->mark = origins_new_mark(s->origins);
 	s->counts = (struct sync_counts){ .before = origin_count(s->origin) };
 	buf_clear(&s->text);
@@ -308,11 +338,9 @@ static void look_at(struct sync *s, struct item *i)
 	known = s->rules.known == NULL ? NULL : s->rules.known(s->rules.arg, origin_name(s->origin), item_key(i));
 	if (known != NULL && !is_bound(s, i, known))
 		return;
-	if (known != NULL || s->columns.count == 0 ||
-	    directory_find(s->directory, user_field(i->fields, USER_ID)) != NULL)
-		settle_new(s, i);
-	else
-		s->open++;
+	s->open++;
+	if (s->columns.count > 0 && directory_find(s->directory, user_field(i->fields, USER_ID)) == NULL)
+		s->unmatched++;
 }
 
 static bool step_named(struct sync *s, size_t budget)
@@ -390,7 +418,7 @@ static bool step_index(struct sync *s, size_t budget)
 {
 	struct user *user = NULL;
 
-	if (s->open == 0)
+	if (s->unmatched == 0)
 		return true;
 	if (s->match == NULL)
 		s->match = sync_match_new(&s->columns);
@@ -412,13 +440,16 @@ static bool is_taken(const struct sync *s, const struct user *user)
 	return false;
 }
 
-/* Give it to the user that its columns find, or make it a new one. */
+/* Give it to the user with its id, or whom its columns find; else it is a new one. */
 static void resolve(struct sync *s, struct item *i)
 {
-	const char *column = NULL, *other = NULL;
-	const char *id = s->match == NULL ? NULL : sync_match_find(s->match, i->fields, &column, &other);
-	const struct user *user = id == NULL ? NULL : directory_find(s->directory, id);
+	const char *id = user_field(i->fields, USER_ID), *column = "id", *other = NULL;
+	const struct user *user = directory_find(s->directory, id);
 
+	if (user == NULL && s->match != NULL) {
+		id = sync_match_find(s->match, i->fields, &column, &other);
+		user = id == NULL ? NULL : directory_find(s->directory, id);
+	}
 	if (id != NULL && other != NULL) {
 		say(s, "%.128s: both \"%.128s\" and \"%.128s\" match by %.20s; nothing was changed", item_key(i), id,
 		    other, column);
@@ -544,26 +575,32 @@ enum sync_phase sync_phase(const struct sync *s)
 	return s->phase;
 }
 
+/* The block of an item. */
+static const struct block *block_of(const struct sync *s, size_t place)
+{
+	const struct block *b = s->first;
+
+	for (; place >= BLOCK_ITEMS && b != NULL; place -= BLOCK_ITEMS)
+		b = b->next;
+	return b;
+}
+
 bool sync_write(const struct sync *s, size_t budget, size_t *at,
     void (*each)(void *arg, struct origin *origin, const char *key, struct user_fields *fields), void *arg)
 {
-	const struct block *b = s->first;
-	size_t place = *at;
+	const struct block *b = block_of(s, *at);
 
-	for (size_t skip = *at / BLOCK_ITEMS; skip > 0 && b != NULL; skip--)
-		b = b->next;
-	for (; place < s->count && budget > 0; place++, budget--) {
-		const struct item *i = &b->items[place % BLOCK_ITEMS];
+	for (; *at < s->count && b != NULL && budget > 0; ++*at, budget--) {
+		const struct item *i = &b->items[*at % BLOCK_ITEMS];
 
 		if (i->verdict == ITEM_CHANGED || i->verdict == ITEM_NEW)
 			each(arg, s->origin, item_key(i), i->fields);
-		if (place % BLOCK_ITEMS == BLOCK_ITEMS - 1)
+		if (*at % BLOCK_ITEMS == BLOCK_ITEMS - 1)
 			b = b->next;
 	}
-	for (; place < s->count + s->missing_count && budget > 0; place++, budget--)
-		each(arg, s->origin, s->missing[place - s->count], NULL);
-	*at = place;
-	return place < s->count + s->missing_count;
+	for (; *at >= s->count && *at < s->count + s->missing_count && budget > 0; ++*at, budget--)
+		each(arg, s->origin, s->missing[*at - s->count], NULL);
+	return *at < s->count + s->missing_count;
 }
 
 const struct sync_counts *sync_counts(const struct sync *s)

@@ -41,13 +41,17 @@ struct sync_rules {
 /* An empty one for `origin`. NULL without memory. */
 struct sync *sync_new(struct origins *o, struct directory *d, struct origin *origin, const struct sync_rules *rules);
 
-/* In any phase but APPLYING nothing was changed. NULL is fine. */
+/* In any phase but APPLYING nothing was changed. NULL is fine. What a large one has is released before, in slices of about
+ * `budget` entries: true, there is more. After the first slice nothing else may be called. */
 void sync_free(struct sync *s);
+bool sync_release(struct sync *s, size_t budget);
 
 /* Stage an entry; takes the reference of `fields`, whose id is that of a new user. 0; -EEXIST: the key was named before;
  * -ENOSPC: more than SYNC_MAX_ENTRIES; -ENOMEM. */
 int sync_add(struct sync *s, const char *key, struct user_fields *fields);
 size_t sync_count(const struct sync *s);
+struct origin *sync_origin(const struct sync *s);
+size_t sync_expected(const struct sync *s); /* as many as the origin has now */
 
 /* All was said. `removes`: who was not named goes. `force`: however many they are. One that was refused may be checked
  * again: nothing but what was staged is kept of it. */

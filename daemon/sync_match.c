@@ -3,6 +3,7 @@
 #include "daemon/sync_match.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct holder {
 struct sync_match {
 	const struct option_list *columns;
 	struct hashtab holders;
+	size_t released; /* buckets before this one are empty */
 };
 
 static const char *holder_key(const struct hash_link *link)
@@ -36,13 +38,11 @@ struct sync_match *sync_match_new(const struct option_list *columns)
 	return m;
 }
 
-void sync_match_free(struct sync_match *m)
+bool sync_match_release(struct sync_match *m, size_t budget)
 {
-	struct hash_link *link;
+	struct hash_link *link = NULL;
 
-	if (m == NULL)
-		return;
-	while ((link = hashtab_next(&m->holders, NULL)) != NULL) {
+	for (; m != NULL && budget > 0 && (link = hashtab_first(&m->holders, &m->released)) != NULL; budget--) {
 		struct holder *h = hash_entry(link, struct holder, link);
 
 		hashtab_remove(&m->holders, link);
@@ -50,6 +50,14 @@ void sync_match_free(struct sync_match *m)
 		free(h->other);
 		free(h);
 	}
+	return link != NULL;
+}
+
+void sync_match_free(struct sync_match *m)
+{
+	if (m == NULL)
+		return;
+	(void)sync_match_release(m, SIZE_MAX);
 	hashtab_done(&m->holders);
 	free(m);
 }

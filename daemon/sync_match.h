@@ -10,7 +10,8 @@ struct sync_match;
 
 /* An empty index of these columns (borrowed; words of vocab_user_column). NULL without memory. */
 struct sync_match *sync_match_new(const struct option_list *columns);
-void sync_match_free(struct sync_match *m); /* NULL is fine */
+void sync_match_free(struct sync_match *m);		      /* NULL is fine */
+bool sync_match_release(struct sync_match *m, size_t budget); /* a slice of freeing it; true: there is more */
 
 /* Add what the user has in them. Without memory it is not found by that. */
 void sync_match_add(struct sync_match *m, const struct user *user);

@@ -100,6 +100,11 @@ struct users_csv *users_csv_new(
 	return p;
 }
 
+void users_csv_expect(struct users_csv *p, size_t count)
+{
+	hashtab_reserve(&p->ids, count);
+}
+
 void users_csv_free(struct users_csv *p)
 {
 	struct block *block;

@@ -23,6 +23,9 @@ struct users_csv;
 struct users_csv *users_csv_new(
     const char *name, struct buf *errors, int (*each)(void *arg, struct user_fields *fields), void *arg);
 
+/* About so many users are to come. */
+void users_csv_expect(struct users_csv *p, size_t count);
+
 /* Parse more text, cut anywhere. 0; -EINVAL when it makes no sense to go on (unknown column, no id); -errno. */
 int users_csv_feed(struct users_csv *p, const char *text, size_t len);
 

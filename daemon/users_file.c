@@ -64,6 +64,8 @@ int users_file_open(struct users_file **ret, const char *path, struct sync *sync
 		users_file_free(f);
 		return -ENOMEM;
 	}
+	if (f->csv != NULL && sync != NULL)
+		users_csv_expect(f->csv, sync_expected(sync));
 	*ret = f;
 	return 0;
 }

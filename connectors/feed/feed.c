@@ -84,8 +84,6 @@ static void tell(struct connector *c, struct feed_watch *w)
 	TAILQ_INSERT_TAIL(&c->quiet, w, place);
 }
 
-static void lose_peer(struct connector *c, const char *why);
-
 static void write_some(struct connector *c)
 {
 	struct feed_watch *w;
@@ -95,7 +93,7 @@ static void write_some(struct connector *c)
 	while (evbuffer_get_length(c->out) < FEED_OUT_HIGH_BYTES && (w = TAILQ_FIRST(&c->queue)) != NULL)
 		tell(c, w);
 	if (evbuffer_get_length(c->out) > 0 && evbuffer_write(c->out, c->fd) < 0 && errno != EAGAIN && errno != EINTR) {
-		lose_peer(c, "the feeding program has closed the connection");
+		feed_lose(c, "the feeding program has closed the connection");
 		return;
 	}
 	if (evbuffer_get_length(c->out) > 0 || !TAILQ_EMPTY(&c->queue))
@@ -137,7 +135,7 @@ static void on_readable(void *arg, short what)
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0)
-		lose_peer(c, "the feeding program has closed the connection");
+		feed_lose(c, "the feeding program has closed the connection");
 	else
 		feed_take_lines(c);
 }
@@ -158,7 +156,7 @@ static void drop_connection(struct connector *c)
 	c->fd = -1;
 }
 
-static void lose_peer(struct connector *c, const char *why)
+void feed_lose(struct connector *c, const char *why)
 {
 	drop_connection(c);
 	source_status_changed(c->source, FEED_BOTH_DOMAINS, SOURCE_STATUS_CONNECTION_ERROR, why);

@@ -10,7 +10,7 @@
 #include "daemon/model/raw_json.h"
 #include "daemon/model/user_json.h"
 
-#define RECALL_MAX_BYTES 65536 /* of a value; escaped it is longer */
+#define RECALLED_MAX_BYTES (8 * 65536) /* of a value, escaped */
 
 static void refuse(struct connector *c, const char *why)
 {
@@ -182,10 +182,12 @@ static void take_recall(struct connector *c, const json_t *line, const json_t *k
 		refuse(c, "recall: expected a text");
 		return;
 	}
-	if (evbuffer_get_length(c->out) > FEED_OUT_HIGH_BYTES * 4)
-		return; /* a program that asks and does not read */
+	if (evbuffer_get_length(c->out) > FEED_OUT_MAX_BYTES) {
+		feed_lose(c, "the feeding program asks and does not read");
+		return;
+	}
 	value = source_recall(c->source, json_string_value(key), &known);
-	buf_init(&b, 8 * RECALL_MAX_BYTES);
+	buf_init(&b, RECALLED_MAX_BYTES);
 	jsonw_object(&b, NULL);
 	jsonw_text(&b, "recalled", json_string_value(key));
 	if (known)

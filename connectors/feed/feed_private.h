@@ -13,7 +13,8 @@
 #include "daemon/loop.h"
 
 #define FEED_LINE_MAX_BYTES (64 * 1024)
-#define FEED_OUT_HIGH_BYTES (64 * 1024) /* more is not written ahead to a program that reads slowly */
+#define FEED_OUT_HIGH_BYTES (64 * 1024)	      /* more is not written ahead to a program that reads slowly */
+#define FEED_OUT_MAX_BYTES  (4 * 1024 * 1024) /* of answers to one that does not read them */
 #define FEED_BOTH_DOMAINS   (1u << DOMAIN_RICH | 1u << DOMAIN_TELEPHONY)
 
 /* One address, watched in one domain or in both. */
@@ -45,6 +46,9 @@ struct connector {
 
 /* feed_lines.c: do what the lines say that were read. */
 void feed_take_lines(struct connector *c);
+
+/* feed.c: close the connection. */
+void feed_lose(struct connector *c, const char *why);
 
 /* feed.c: send a line (an object and its LF) as soon as the program takes it. */
 void feed_put(struct connector *c, const struct buf *object);

@@ -83,9 +83,8 @@ struct hash_link *hashtab_find(const struct hashtab *t, const char *key)
 	return NULL;
 }
 
-static bool grow(struct hashtab *t)
+static bool resize(struct hashtab *t, size_t count)
 {
-	size_t count = t->bucket_count == 0 ? 8 : t->bucket_count * 2;
 	struct hash_link **buckets = calloc(count, sizeof *buckets);
 
 	if (buckets == NULL)
@@ -103,6 +102,21 @@ static bool grow(struct hashtab *t)
 	t->buckets = buckets;
 	t->bucket_count = count;
 	return true;
+}
+
+static bool grow(struct hashtab *t)
+{
+	return resize(t, t->bucket_count == 0 ? 8 : t->bucket_count * 2);
+}
+
+void hashtab_reserve(struct hashtab *t, size_t count)
+{
+	size_t buckets = 8;
+
+	while (buckets < count && buckets < SIZE_MAX / 2)
+		buckets *= 2;
+	if (count > 0 && buckets > t->bucket_count)
+		(void)resize(t, buckets);
 }
 
 int hashtab_insert(struct hashtab *t, struct hash_link *link)
@@ -142,4 +156,11 @@ struct hash_link *hashtab_next(const struct hashtab *t, const struct hash_link *
 		if (t->buckets[bucket] != NULL)
 			return t->buckets[bucket];
 	return NULL;
+}
+
+struct hash_link *hashtab_first(const struct hashtab *t, size_t *bucket)
+{
+	while (*bucket < t->bucket_count && t->buckets[*bucket] == NULL)
+		++*bucket;
+	return *bucket < t->bucket_count ? t->buckets[*bucket] : NULL;
 }

@@ -30,6 +30,9 @@ void hashtab_init(struct hashtab *t, const char *(*key)(const struct hash_link *
 /* Free the buckets; the elements belong to whoever put them in. */
 void hashtab_done(struct hashtab *t);
 
+/* Make room for `count` elements: growing later would move all of them at once. Without memory it grows later. */
+void hashtab_reserve(struct hashtab *t, size_t count);
+
 /* The element with `key`, or NULL. */
 struct hash_link *hashtab_find(const struct hashtab *t, const char *key);
 
@@ -42,6 +45,9 @@ void hashtab_remove(struct hashtab *t, struct hash_link *link);
 /* Walk: the first or next element in no order, NULL at the end. Not while the table changes, but the element
  * just handed out may be removed if its successor was asked for before. */
 struct hash_link *hashtab_next(const struct hashtab *t, const struct hash_link *link);
+
+/* For emptying a table: the first element; *bucket, 0 at first, remembers which buckets are empty. NULL: none is left. */
+struct hash_link *hashtab_first(const struct hashtab *t, size_t *bucket);
 
 #define HASH_EACH(link, t) for (link = hashtab_next(t, NULL); link != NULL; link = hashtab_next(t, link))
 

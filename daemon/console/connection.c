@@ -16,6 +16,7 @@
 #include "daemon/console/subscription.h"
 
 #define REQUESTS_PER_TURN 64 /* of one connection, so that one console cannot keep the others waiting */
+#define REQUESTS_MS	  4  /* nor with a few large ones */
 
 static void on_readable(void *arg, short what);
 static void on_writable(void *arg, short what);
@@ -103,10 +104,7 @@ void connection_close(struct connection *c, const char *reason)
 	loop_event_free(c->again_event);
 	request_cancel(c->pending);
 	c->pending = NULL;
-	if (c->import != NULL)
-		console_import_over(c->console);
-	sync_free(c->import);
-	c->import = NULL;
+	console_import_over(c->console, c);
 	console_forget(c->console, c);
 	/* the subscription may be running up the stack: it goes with the connection */
 	loop_defer_free(c->daemon->loop, c->subscription, (void (*)(void *))subscription_free);
@@ -190,11 +188,12 @@ static bool must_wait(const struct connection *c)
 
 static void handle_lines(struct connection *c)
 {
+	int64_t end = instant_now().mono + REQUESTS_MS;
 	enum lines_result r = LINES_NONE;
 	const char *text;
 	size_t len;
 
-	for (int i = 0; i < REQUESTS_PER_TURN; i++) {
+	for (int i = 0; i < REQUESTS_PER_TURN && (i == 0 || instant_now().mono < end); i++) {
 		if (c->closed || c->broken || c->paused || must_wait(c))
 			return;
 		r = lines_next(&c->lines, &text, &len);

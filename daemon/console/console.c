@@ -23,6 +23,7 @@
 #define TURN_MS		5    /* for readers, in one turn, before descriptors are looked at again */
 #define RETRY_ACCEPT_MS 1000 /* after running out of descriptors */
 #define MAX_PEER_GROUPS 1024
+#define IMPORT_IDLE_MS	60000
 
 /* One listening socket. */
 struct listener {
@@ -47,7 +48,8 @@ struct console {
 	uint64_t users_seen, sources_seen, requests_seen; /* events up to here were handed to who follows them */
 	bool events_behind;				  /* somebody who follows them has not got all */
 	bool settled;					  /* presence.get may be waiting for this */
-	bool importing;					  /* a connection stages users */
+	struct connection *importer;			  /* it stages users; NULL nobody */
+	int64_t imported_at;				  /* mono: its last line */
 };
 
 struct console *console_new(struct daemon *d)
@@ -491,15 +493,24 @@ void console_forget(struct console *c, struct connection *connection)
 		c->recorder_count--;
 }
 
-bool console_import_begin(struct console *c)
+bool console_import_begin(struct console *c, struct connection *connection)
 {
-	bool free = !c->importing;
+	int64_t now = loop_now(c->daemon->loop).mono;
 
-	c->importing = true;
-	return free;
+	if (c->importer != NULL && c->importer != connection && now - c->imported_at < IMPORT_IDLE_MS)
+		return false;
+	if (c->importer != NULL && c->importer != connection)
+		console_import_over(c, c->importer);
+	c->importer = connection;
+	c->imported_at = now;
+	return true;
 }
 
-void console_import_over(struct console *c)
+void console_import_over(struct console *c, struct connection *connection)
 {
-	c->importing = false;
+	if (c->importer != connection)
+		return;
+	c->importer = NULL;
+	durable_drop_sync(c->daemon->durable, connection->import);
+	connection->import = NULL;
 }

@@ -40,8 +40,9 @@ size_t console_connection_count(const struct console *c);
 void console_forget(struct console *c, struct connection *connection); /* it was closed */
 void console_recording_changed(struct console *c, int by);
 
-/* Whoever stages users for an import keeps much in memory: one connection at a time. False: another one does. */
-bool console_import_begin(struct console *c);
-void console_import_over(struct console *c);
+/* Whoever stages users for an import keeps much in memory: one connection at a time, and one that says nothing for a
+ * minute loses its place. False: another one does. To be called for each line. */
+bool console_import_begin(struct console *c, struct connection *connection);
+void console_import_over(struct console *c, struct connection *connection); /* what it has staged is dropped */
 
 #endif

@@ -29,6 +29,9 @@ struct durable_done methods_done(struct pending *p);
 /* The operation has begun (NULL: no memory, and the request fails). */
 void methods_begun(struct pending *p, struct durable_op *op);
 
+/* The names of the origins that a user (NULL: none) has entries of, as a list. */
+void methods_write_origin_names(struct buf *b, const struct user *user);
+
 void methods_write_counts(struct buf *b, const struct sync_counts *counts);
 
 #endif

@@ -40,21 +40,11 @@ static void users_set(struct request *rq)
 			(json_t *)(uintptr_t)p->request.params, methods_done(p)));
 }
 
-static void write_origin_names(struct request *rq, const char *id)
-{
-	const struct user *user = find(rq, id);
-	const struct entry *e = NULL;
-
-	jsonw_list(&rq->result, "origins");
-	while (user != NULL && (e = user_entry_next(user, e)) != NULL)
-		jsonw_text(&rq->result, NULL, origin_name(entry_origin(e)));
-	jsonw_list_end(&rq->result);
-}
-
 static void user_is_removed(struct request *rq, const struct durable_result *r)
 {
 	jsonw_bool(&rq->result, "removed", r->changed);
-	write_origin_names(rq, param_text(rq, "user"));
+	jsonw_key(&rq->result, "origins");
+	methods_write_origin_names(&rq->result, find(rq, param_text(rq, "user")));
 }
 
 static void users_remove(struct request *rq)

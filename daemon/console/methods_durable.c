@@ -35,41 +35,62 @@ struct pending *methods_defer(struct request *rq, void (*ended)(struct request *
 	return p;
 }
 
-static const char *field_of(const struct durable_result *r)
-{
-	return r->field;
-}
-
-static const char *why_of(const struct durable_result *r)
-{
-	return r->why;
-}
-
-/* How an operation that failed is answered: with the sentence that it gave. */
-static const struct {
-	enum rpc_error code;
-	const char *key; /* of data; NULL none */
-	const char *(*data)(const struct durable_result *r);
-} failures[] = {
-	[DURABLE_UNAVAILABLE] = { RPC_STORE, "why", why_of },
-	[DURABLE_NO_USER] = { RPC_NOT_FOUND, NULL, NULL },
-	[DURABLE_EXISTS] = { RPC_CONFLICT, NULL, NULL },
-	[DURABLE_ELSEWHERE] = { RPC_CONFLICT, NULL, NULL },
-	[DURABLE_WRONG] = { RPC_PARAMS, "field", field_of },
-	[DURABLE_REFUSED] = { RPC_CONFLICT, NULL, NULL },
-	[DURABLE_NO_MEMORY] = { RPC_INTERNAL, NULL, NULL },
+/* Which code an operation that failed is answered with; the sentence is its own. */
+static const enum rpc_error codes[] = {
+	[DURABLE_UNAVAILABLE] = RPC_STORE,
+	[DURABLE_NO_USER] = RPC_NOT_FOUND,
+	[DURABLE_EXISTS] = RPC_CONFLICT,
+	[DURABLE_ELSEWHERE] = RPC_CONFLICT,
+	[DURABLE_WRONG] = RPC_PARAMS,
+	[DURABLE_REFUSED] = RPC_CONFLICT,
+	[DURABLE_NO_MEMORY] = RPC_INTERNAL,
 };
+
+void methods_write_origin_names(struct buf *b, const struct user *user)
+{
+	const struct entry *e = NULL;
+
+	jsonw_list(b, NULL);
+	while (user != NULL && (e = user_entry_next(user, e)) != NULL)
+		jsonw_text(b, NULL, origin_name(entry_origin(e)));
+	jsonw_list_end(b);
+}
+
+static void add_origins(struct request *rq)
+{
+	const struct user *user = directory_find(rq->connection->daemon->directory, param_text(rq, "user"));
+	struct buf b;
+
+	buf_init(&b, 4096);
+	methods_write_origin_names(&b, user);
+	request_data_json(rq, "origins", &b);
+	buf_done(&b);
+}
 
 static void fail(struct request *rq, const struct durable_result *r)
 {
-	const char *data = failures[r->end].data == NULL ? NULL : failures[r->end].data(r);
+	const char *key = NULL, *data = NULL;
 
 	if (r->end == DURABLE_REFUSED && r->counts != NULL) {
-		request_data(rq, "removed", "%zu", r->counts->missing);
-		request_data(rq, "of", "%zu", r->counts->before);
+		request_data_number(rq, "removed", r->counts->missing);
+		request_data_number(rq, "of", r->counts->before);
+	} else if (r->end == DURABLE_ELSEWHERE) {
+		add_origins(rq);
+	} else if (r->end == DURABLE_NO_USER || r->end == DURABLE_EXISTS) {
+		key = "user";
+		data = param_text(rq, r->end == DURABLE_EXISTS ? "to" : "user");
+	} else if (r->end == DURABLE_WRONG) {
+		key = "field";
+		data = r->field;
+	} else if (r->end == DURABLE_UNAVAILABLE) {
+		key = "why";
+		data = r->why;
 	}
-	request_fail(rq, failures[r->end].code, failures[r->end].key, data,
-	    r->end == DURABLE_UNAVAILABLE ? "Nothing was changed, since it cannot be kept: %s." : "%s.", r->why);
+	request_fail(rq, codes[r->end], key, data,
+	    r->end == DURABLE_UNAVAILABLE ? "Nothing was changed, since it cannot be kept: %s." :
+		r->end == DURABLE_REFUSED ? "%s; if that is right, --force does it." :
+					    "%s.",
+	    r->why);
 }
 
 static void on_end(void *arg, const struct durable_result *r)

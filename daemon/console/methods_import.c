@@ -13,16 +13,12 @@
 
 static void drop(struct connection *c)
 {
-	if (c->import == NULL)
-		return;
-	sync_free(c->import);
-	c->import = NULL;
-	console_import_over(c->console);
+	console_import_over(c->console, c);
 }
 
 static void wrong_user(struct request *rq, const char *id, const char *why)
 {
-	request_data(rq, "user", "%s", id);
+	request_data(rq, "user", id);
 	request_fail(rq, RPC_PARAMS, "field", "users", "User \"%.128s\": %s; what was staged is dropped.", id, why);
 }
 
@@ -57,16 +53,15 @@ static bool open_stage(struct request *rq)
 {
 	struct connection *c = rq->connection;
 
-	if (c->import != NULL)
-		return true;
-	if (!console_import_begin(c->console)) {
+	if (!console_import_begin(c->console, c)) {
 		request_fail(rq, RPC_NOT_NOW, "retry_after", "5", "Another console is importing users.");
 		return false;
 	}
-	c->import = durable_new_import(c->daemon->durable);
+	if (c->import == NULL)
+		c->import = durable_new_import(c->daemon->durable);
 	if (c->import != NULL)
 		return true;
-	console_import_over(c->console);
+	drop(c);
 	request_fail(rq, RPC_INTERNAL, NULL, NULL, "No memory.");
 	return false;
 }
@@ -89,7 +84,7 @@ static void take_in(struct request *rq)
 		return;
 	}
 	c->import = NULL;
-	console_import_over(c->console);
+	drop(c);
 	methods_begun(p, durable_import(c->daemon->durable, sync, replace, force, dry_run, methods_done(p)));
 }
 
@@ -119,6 +114,10 @@ static void users_import(struct request *rq)
 
 static void is_synced(struct request *rq, const struct durable_result *r)
 {
+	struct source *s = sources_find(rq->connection->daemon->sources, param_text(rq, "source"));
+
+	if (s != NULL)
+		source_held_taken(s, r);
 	methods_write_counts(&rq->result, r->counts);
 	jsonw_int(&rq->result, "conflicts", (int64_t)r->counts->conflicts);
 }

@@ -86,6 +86,11 @@ static void decide(struct request *rq, bool accept)
 		request_fail(rq, RPC_NOT_FOUND, "request", text, "There is no request %s.", text);
 		return;
 	}
+	if (durable_status(d->durable) == STORE_STATUS_UNAVAILABLE) {
+		request_fail(rq, RPC_STORE, "why", "the decision cannot be kept",
+		    "Nothing was changed, since the decision cannot be kept; presencectl status says why.");
+		return;
+	}
 	result = s == NULL ? -ENOTCONN : source_decide(s, r->address, accept);
 	if (result < 0) {
 		fail_at(rq, r->source, result);

@@ -126,9 +126,9 @@ static void cancel_reload(struct pending *p)
 /* Too many users would go: a slip, until somebody says that it is not. */
 static void refuse_users(struct request *rq, const struct reload_result *result)
 {
-	request_data(rq, "removed", "%zu", result->users->missing);
-	request_data(rq, "of", "%zu", result->users->before);
-	request_fail(rq, RPC_CONFLICT, NULL, NULL, "%.*s; reload with force if that is right.",
+	request_data_number(rq, "removed", result->users->missing);
+	request_data_number(rq, "of", result->users->before);
+	request_fail(rq, RPC_CONFLICT, NULL, NULL, "%.*s; if that is right, --force does it.",
 	    (int)strcspn(result->errors, "\n"), result->errors);
 }
 

@@ -30,8 +30,10 @@ static void write_data(struct buf *b, const struct request *rq, const char *key,
 	jsonw_object(b, "data");
 	if (key != NULL)
 		jsonw_text(b, key, text);
-	for (size_t i = 0; rq != NULL && i < rq->data_count; i++)
-		jsonw_text(b, rq->data[i].key, rq->data[i].value);
+	for (size_t i = 0; rq != NULL && i < rq->data_count; i++) {
+		jsonw_key(b, rq->data[i].key);
+		buf_puts(b, rq->data[i].value);
+	}
 	jsonw_object_end(b);
 }
 
@@ -54,19 +56,33 @@ static void send_error(struct connection *c, const struct request *rq, const cha
 	buf_done(&b);
 }
 
-void request_data(struct request *rq, const char *key, const char *format, ...)
+void request_data_json(struct request *rq, const char *key, const struct buf *json)
 {
 	size_t i = rq->data_count;
-	va_list args;
 
-	if (i == sizeof rq->data / sizeof *rq->data)
+	if (i == sizeof rq->data / sizeof *rq->data || json->failed || json->len >= sizeof rq->data[i].value)
 		return;
 	rq->data[i].key = key;
-	va_start(args, format);
-	vsnprintf(rq->data[i].value, sizeof rq->data[i].value, format, args);
-	va_end(args);
-	utf8_repair(rq->data[i].value);
+	memcpy(rq->data[i].value, buf_text(json), json->len + 1);
 	rq->data_count++;
+}
+
+void request_data(struct request *rq, const char *key, const char *text)
+{
+	struct buf b;
+
+	buf_init(&b, CONNECTION_LINE_MAX_BYTES);
+	jsonw_text(&b, NULL, text);
+	request_data_json(rq, key, &b);
+	buf_done(&b);
+}
+
+void request_data_number(struct request *rq, const char *key, size_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%zu", number);
+	request_data(rq, key, text);
 }
 
 void request_fail(

@@ -30,8 +30,8 @@ struct request {
 	bool failed, deferred; /* answered with an error; to be answered later */
 	struct {
 		const char *key; /* a constant */
-		char value[256];
-	} data[2]; /* more members of `data` of an error */
+		char value[256]; /* JSON */
+	} data[2];		 /* more members of `data` of an error */
 	size_t data_count;
 };
 
@@ -64,8 +64,11 @@ bool param_bool(const struct request *rq, const char *name, bool otherwise);
 void request_fail(struct request *rq, enum rpc_error code, const char *data_key, const char *data, const char *format,
     ...) __attribute__((format(printf, 5, 6)));
 
-/* Another text for `data` of the error that is going to be sent; `key` is a constant. */
-void request_data(struct request *rq, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Another member for `data` of the error that is going to be sent: a text, or JSON (too long: left out). `key` is a
+ * constant. */
+void request_data(struct request *rq, const char *key, const char *text);
+void request_data_number(struct request *rq, const char *key, size_t number); /* as a text, like all numbers there */
+void request_data_json(struct request *rq, const char *key, const struct buf *json);
 
 /* Fail with a list of sentences, one a line of `text`, as data.errors. */
 void request_fail_list(struct request *rq, enum rpc_error code, const char *message, const char *text);

@@ -104,7 +104,7 @@ static bool has_override(const struct user_columns *c, const struct user_overrid
 
 struct user_fields *user_fields_merge(struct user_fields *const *fields, size_t count)
 {
-	struct user_override overrides[USER_MAX_OVERRIDES * 2];
+	struct user_override overrides[USER_MAX_OVERRIDES * USER_MAX_MERGED];
 	struct user_columns merged, more;
 
 	if (count == 1)

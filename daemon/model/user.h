@@ -31,7 +31,8 @@ extern const struct vocab vocab_user_column;
 #define USER_MAX_ID_BYTES    128
 #define USER_MAX_FIELD_BYTES 1024
 #define USER_MAX_GROUPS	     64
-#define USER_MAX_OVERRIDES   32
+#define USER_MAX_OVERRIDES   32 /* as one origin says them */
+#define USER_MAX_MERGED	     16 /* origins of one user */
 
 /* COLUMN@SOURCE: another address, or "-" for none, at one source. */
 struct user_override {
@@ -63,7 +64,7 @@ void user_fields_columns(const struct user_fields *f, struct user_columns *ret);
 struct user_fields *user_fields_rename(const struct user_fields *f, const char *id);
 
 /* One of several, field by field the first that has it; the id is that of the first. With one it is a reference to
- * it. NULL without memory, or for more than 64 overrides in all. */
+ * it. At most USER_MAX_MERGED. NULL without memory. */
 struct user_fields *user_fields_merge(struct user_fields *const *fields, size_t count);
 
 bool user_fields_equal(const struct user_fields *a, const struct user_fields *b);

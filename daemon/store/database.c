@@ -246,16 +246,97 @@ static bool has_moved(struct database *db)
 	return sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
 }
 
-void database_close(struct database *db)
+/* file:PATH?immutable=1 (https://www.sqlite.org/uri.html), where no log stands beside it that would be passed over. */
+static char *immutable_name(const char *file)
 {
-	if (db == NULL)
-		return;
+	char *log = NULL, *name, *end;
+	bool has_log = asprintf(&log, "%s-wal", file) < 0 || access(log, F_OK) == 0;
+
+	free(log);
+	name = has_log ? NULL : malloc(strlen(file) * 3 + sizeof "file:?immutable=1");
+	if (name == NULL)
+		return NULL;
+	end = stpcpy(name, "file:");
+	for (; *file != '\0'; file++) {
+		if (strchr("?#%", *file) == NULL)
+			*end++ = *file;
+		else
+			end += snprintf(end, 4, "%%%02X", *file);
+	}
+	stpcpy(end, "?immutable=1");
+	return name;
+}
+
+/* The log is read into memory and not beside the file, since nobody else is let in. */
+static int open_alone(struct database *db)
+{
+	int code = sqlite3_open_v2(db->file, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (code != SQLITE_OK)
+		return fail(db, code);
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* it only reads */
+	return run_sql(db, "PRAGMA locking_mode=EXCLUSIVE");
+}
+
+static void forget_connection(struct database *db)
+{
 	for (size_t i = 0; i < db->statement_count; i++)
 		sqlite3_finalize(db->statements[i].st);
+	db->statement_count = 0;
 	/* the log stays where it was: it must not be taken for that of the file which comes there */
 	if (db->sqlite != NULL && has_moved(db))
 		(void)sqlite3_wal_checkpoint_v2(db->sqlite, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	sqlite3_close(db->sqlite);
+	db->sqlite = NULL;
+}
+
+static int open_immutable(struct database *db)
+{
+	char *name = immutable_name(db->file);
+	int code = SQLITE_CANTOPEN;
+
+	forget_connection(db);
+	if (name != NULL)
+		code = sqlite3_open_v2(
+		    name, &db->sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	free(name);
+	return code == SQLITE_OK ? 0 : fail(db, code);
+}
+
+/* Of this version: an older one cannot be migrated now. */
+static int is_ours(struct database *db)
+{
+	int64_t version = 0, application = 0;
+	int r = read_number(db, "PRAGMA user_version", &version);
+
+	if (r == 0)
+		r = read_number(db, "PRAGMA application_id", &application);
+	if (r == 0 && version == (int64_t)migration_count && application == APPLICATION_ID)
+		return 0;
+	return -EIO;
+}
+
+int database_open_to_read(struct database **ret, const char *file, char *why)
+{
+	struct database *db = calloc(1, sizeof *db);
+
+	snprintf(why, DATABASE_WHY_SIZE, "no memory");
+	if (db != NULL && (db->file = strdup(file)) != NULL) {
+		if ((open_alone(db) == 0 && is_ours(db) == 0) || (open_immutable(db) == 0 && is_ours(db) == 0)) {
+			*ret = db;
+			return 0;
+		}
+		memcpy(why, db->why, DATABASE_WHY_SIZE);
+	}
+	database_close(db);
+	return -EIO;
+}
+
+void database_close(struct database *db)
+{
+	if (db == NULL)
+		return;
+	forget_connection(db);
 	free(db->file);
 	free(db);
 }

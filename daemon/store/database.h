@@ -21,6 +21,10 @@ struct statement; /* a prepared one, kept for the next use */
 int database_open(struct database **ret, const char *file, char *why);
 void database_close(struct database *db); /* NULL is fine */
 
+/* Open it only to read, on a disk that is full or read-only: as far as that is possible without writing beside it. No
+ * transaction is needed. 0 and *ret, or -EIO. */
+int database_open_to_read(struct database **ret, const char *file, char *why);
+
 /* A transaction. A commit that fails was perhaps kept all the same: who opens the file again can tell by what is in it.
  * -EIO also when the file is not at its path any more. */
 int database_begin(struct database *db);

@@ -9,9 +9,22 @@
 #include "daemon/store/history_table.h"
 
 /* The columns of a row, in this order in every statement here. */
-#define COLUMNS "h.id,kind,seq,at,s.state,rich_since,telephony_since,gap,secret,other,h.user"
+#define COLUMNS "h.id,kind,seq,at,s.state,rich_since,telephony_since,gap,secret,other,h.user,h.state"
 #define TABLES	"history h LEFT JOIN history_states s ON s.id=h.state"
-enum { AT_ID, AT_KIND, AT_SEQ, AT_AT, AT_STATE, AT_RICH, AT_TELEPHONY, AT_GAP, AT_SECRET, AT_OTHER, AT_USER };
+enum {
+	AT_ID,
+	AT_KIND,
+	AT_SEQ,
+	AT_AT,
+	AT_STATE,
+	AT_RICH,
+	AT_TELEPHONY,
+	AT_GAP,
+	AT_SECRET,
+	AT_OTHER,
+	AT_USER,
+	AT_STATE_ID
+};
 
 static json_t *time_of(int64_t wall)
 {
@@ -106,30 +119,77 @@ static int find_user(struct database *db, const char *user, int64_t *ret)
 	return 0;
 }
 
+/* Where a page begins: behind this row in the order of time, and of numbers within it. */
+static int find_position(struct database *db, const struct history_query *query, int64_t *ret_at)
+{
+	struct statement *st = database_statement(db, "SELECT at FROM history WHERE id=?");
+	int r;
+
+	*ret_at = INT64_MIN;
+	if (query->after == 0)
+		return 0;
+	statement_number(st, 1, query->after);
+	r = statement_step(st);
+	if (r == 1) {
+		*ret_at = statement_column_number(st, 0);
+		statement_reset(st);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Rows of the user and of the daemon, each in the order of the index, so that a page costs a page. */
+#define SELECT_PART(user) \
+	"SELECT * FROM (SELECT " COLUMNS " FROM " TABLES " WHERE " user " AND at>=?2 AND at<?3" \
+	" AND (at,h.id)>(?6,?4) ORDER BY at,h.id LIMIT ?5)"
+
+struct page {
+	const struct history_query *query;
+	struct buf *b;
+	int64_t count, last, state; /* rows; the last one, and its state: 0 none */
+};
+
+/* Without calls a row may be the same as the one before: then it is nothing to who may not see calls. */
+static bool is_nothing_new(const struct page *p, struct statement *st)
+{
+	return !p->query->secrets && p->state != 0 && statement_column_number(st, AT_STATE_ID) == p->state &&
+	    statement_column_number(st, AT_GAP) == 0 && !statement_column_is_null(st, AT_USER);
+}
+
+static void take_row(struct page *p, struct statement *st)
+{
+	p->last = statement_column_number(st, AT_ID);
+	p->count++;
+	if (is_nothing_new(p, st))
+		return;
+	p->state = statement_column_number(st, AT_STATE_ID);
+	put_row(p->b, read_row(st, p->query));
+}
+
 static int read_rows(
     struct database *db, const struct history_query *query, int64_t user, struct buf *b, int64_t *ret_next)
 {
-	struct statement *st = database_statement(db,
-	    "SELECT * FROM (SELECT " COLUMNS " FROM " TABLES " WHERE h.user=?1 AND at>=?2 AND at<?3 AND h.id>?4"
-	    " UNION ALL SELECT " COLUMNS " FROM " TABLES " WHERE h.user IS NULL AND at>=?2 AND at<?3 AND h.id>?4)"
-	    " ORDER BY 1 LIMIT ?5");
-	int64_t count = 0, last = 0;
-	int r;
+	struct page page = { .query = query, .b = b };
+	struct statement *st = database_statement(
+	    db, SELECT_PART("h.user=?1") " UNION ALL " SELECT_PART("h.user IS NULL") " ORDER BY 4,1 LIMIT ?5");
+	int64_t at;
+	int r = find_position(db, query, &at);
 
+	*ret_next = 0;
+	if (r < 0)
+		return r;
 	statement_number(st, 1, user);
 	statement_number(st, 2, query->from);
 	statement_number(st, 3, query->to == 0 ? INT64_MAX : query->to);
 	statement_number(st, 4, query->after);
 	statement_number(st, 5, query->limit + 1);
-	*ret_next = 0;
+	statement_number(st, 6, at);
 	while ((r = statement_step(st)) == 1) {
-		if (count++ == query->limit || b->len > HISTORY_PAGE_BYTES) {
-			*ret_next = last;
+		if (page.count == query->limit || b->len > HISTORY_PAGE_BYTES) {
+			*ret_next = page.last;
 			statement_reset(st);
 			return 0;
 		}
-		last = statement_column_number(st, AT_ID);
-		put_row(b, read_row(st, query));
+		take_row(&page, st);
 	}
 	return r;
 }
@@ -141,7 +201,7 @@ static int read_before(struct database *db, const struct history_query *query, i
 	    "SELECT * FROM (SELECT * FROM (SELECT " COLUMNS " FROM " TABLES
 	    " WHERE h.user=?1 AND at<?2 AND kind!='renamed' ORDER BY at DESC, h.id DESC LIMIT 1)"
 	    " UNION ALL SELECT * FROM (SELECT " COLUMNS " FROM " TABLES
-	    " WHERE h.user IS NULL AND at<?2 ORDER BY at DESC, h.id DESC LIMIT 1)) ORDER BY 1 DESC LIMIT 1");
+	    " WHERE h.user IS NULL AND at<?2 ORDER BY at DESC, h.id DESC LIMIT 1)) ORDER BY 4 DESC, 1 DESC LIMIT 1");
 	int r;
 
 	statement_number(st, 1, user);

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DAY_MS	   86400000
-#define PRUNE_ROWS 500 /* looked at in one slice */
+#define DAY_MS	    86400000
+#define PRUNE_ROWS  1000 /* deleted in one statement */
+#define PRUNE_USERS 200	 /* looked at in one slice */
 
 static const struct vocab_word kind_words[] = {
 #define X(symbol, name, help) { name, help },
@@ -128,99 +129,135 @@ void history_table_renaming(struct history_table *t, const char *from, const cha
 {
 	snprintf(t->from, sizeof t->from, "%s", from);
 	snprintf(t->to, sizeof t->to, "%s", to);
+	t->fresh = true;
+}
+
+void history_table_undone(struct history_table *t)
+{
+	if (t->fresh)
+		t->from[0] = '\0';
+	t->fresh = false;
 }
 
 /* --- pruning ------------------------------------------------------------------------------------- */
 
-/* One row that is old enough. */
-struct old_row {
-	int64_t id, user, state; /* user 0: the daemon */
-	bool removed, renamed;
+/* The last row before the cutoff: what was in force then. A rename ends nothing. */
+struct in_force {
+	int64_t id, state; /* 0: none */
+	bool removed;
 };
 
-/* Whether a later row of the same user is old as well: then this one was not in force at the cutoff. */
-static int is_superseded(struct database *db, const struct old_row *row, int64_t cutoff)
+static int find_in_force(struct database *db, int64_t user, int64_t cutoff, struct in_force *ret)
 {
-	struct statement *st = database_statement(
-	    db, "SELECT 1 FROM history WHERE user IS ? AND at<? AND id>? AND kind!='renamed' ORDER BY at DESC LIMIT 1");
+	struct statement *st = database_statement(db,
+	    "SELECT id,state,kind FROM history WHERE user IS ? AND at<? AND kind!='renamed' ORDER BY at DESC, id DESC"
+	    " LIMIT 1");
+	const char *kind;
 	int r;
 
-	put_number(st, 1, row->user);
+	*ret = (struct in_force){ 0 };
+	put_number(st, 1, user);
 	statement_number(st, 2, cutoff);
-	statement_number(st, 3, row->id);
 	r = statement_step(st);
-	if (r == 1)
-		statement_reset(st);
+	if (r != 1)
+		return r;
+	kind = statement_column_text(st, 2);
+	*ret = (struct in_force){ .id = statement_column_number(st, 0),
+		.state = statement_column_number(st, 1),
+		.removed = kind != NULL && strcmp(kind, "removed") == 0 };
+	statement_reset(st);
+	return 0;
+}
+
+/* At most PRUNE_ROWS of the others go. *ret: how many did. */
+static int delete_old(struct database *db, int64_t user, int64_t cutoff, int64_t but, int64_t *ret)
+{
+	struct statement *st = database_statement(
+	    db, "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE user IS ? AND at<? AND id!=? LIMIT ?)");
+	int r;
+
+	put_number(st, 1, user);
+	statement_number(st, 2, cutoff);
+	statement_number(st, 3, but);
+	statement_number(st, 4, PRUNE_ROWS);
+	r = statement_run(st);
+	*ret = database_changes(db);
 	return r;
 }
 
-static int delete_row(struct database *db, const struct old_row *row)
+/* Nothing is left of somebody who is gone. */
+static int forget_user(struct database *db, int64_t user)
 {
-	struct statement *st = database_statement(db, "DELETE FROM history WHERE id=?");
-	int r;
-
-	statement_number(st, 1, row->id);
-	r = statement_run(st);
-	if (r < 0 || (!row->removed && !row->renamed))
-		return r;
-	/* nothing is left of somebody who is gone */
-	st = database_statement(
+	struct statement *st = database_statement(
 	    db, "DELETE FROM history_users WHERE id=?1 AND NOT EXISTS(SELECT 1 FROM history WHERE user=?1)");
-	statement_number(st, 1, row->user);
+
+	statement_number(st, 1, user);
 	return statement_run(st);
 }
 
-static int prune_row(struct database *db, const struct old_row *row, int64_t cutoff)
+/* *ret_more: the user has more old rows than one call deletes. *total counts what it has deleted. */
+static int prune_user(struct database *db, int64_t user, int64_t cutoff, bool *ret_more, int64_t *total)
 {
-	int r = row->removed || row->renamed ? 1 : is_superseded(db, row, cutoff);
+	struct in_force last;
+	int64_t deleted = 0;
+	int r = find_in_force(db, user, cutoff, &last);
 
-	if (r == 1)
-		return delete_row(db, row);
-	return r < 0 || row->state == 0 ? r : mark_used(db, row->state, cutoff / DAY_MS);
+	*ret_more = false;
+	if (r < 0)
+		return r;
+	r = delete_old(db, user, cutoff, last.removed ? 0 : last.id, &deleted);
+	*ret_more = deleted == PRUNE_ROWS;
+	*total += deleted;
+	if (r == 0 && (last.removed || last.id == 0) && !*ret_more)
+		return forget_user(db, user);
+	return r < 0 || last.state == 0 ? r : mark_used(db, last.state, cutoff / DAY_MS);
 }
 
-/* The next rows by number; a row from after the cutoff ends the pass. */
-static int read_old(struct database *db, int64_t cutoff, int64_t position, struct old_row *rows, int *ret_count)
+/* The next user by number; 0: there is none. */
+static int next_user(struct database *db, int64_t after, int64_t *ret)
 {
-	struct statement *st =
-	    database_statement(db, "SELECT id,user,state,kind,at FROM history WHERE id>? ORDER BY id LIMIT ?");
+	struct statement *st = database_statement(db, "SELECT id FROM history_users WHERE id>? ORDER BY id LIMIT 1");
 	int r;
 
-	statement_number(st, 1, position);
-	statement_number(st, 2, PRUNE_ROWS);
-	*ret_count = 0;
-	while ((r = statement_step(st)) == 1) {
-		const char *kind = statement_column_text(st, 3);
+	*ret = 0;
+	statement_number(st, 1, after);
+	r = statement_step(st);
+	if (r != 1)
+		return r;
+	*ret = statement_column_number(st, 0);
+	statement_reset(st);
+	return 0;
+}
 
-		if (statement_column_number(st, 4) >= cutoff) {
-			statement_reset(st);
-			return 0;
-		}
-		rows[(*ret_count)++] = (struct old_row){ .id = statement_column_number(st, 0),
-			.user = statement_column_number(st, 1),
-			.state = statement_column_number(st, 2),
-			.removed = kind != NULL && strcmp(kind, "removed") == 0,
-			.renamed = kind != NULL && strcmp(kind, "renamed") == 0 };
-	}
-	return r;
+/* States that no row names: those in force were marked, newer rows mark theirs when they are written. */
+static int delete_states(struct database *db, int64_t cutoff)
+{
+	struct statement *st = database_statement(db, "DELETE FROM history_states WHERE used<?");
+
+	statement_number(st, 1, cutoff / DAY_MS);
+	return statement_run(st);
 }
 
 int history_table_prune(struct database *db, int64_t cutoff, int64_t *position)
 {
-	struct old_row rows[PRUNE_ROWS];
-	struct statement *st;
-	int count, r = read_old(db, cutoff, *position, rows, &count);
+	bool more = false;
+	int64_t total = 0;
+	int r = *position == 0 ? prune_user(db, 0, cutoff, &more, &total) : 0; /* rows of the daemon */
 
-	for (int i = 0; i < count && r == 0; i++)
-		r = prune_row(db, &rows[i], cutoff);
-	if (r < 0)
-		return r;
-	if (count == PRUNE_ROWS) {
-		*position = rows[count - 1].id;
-		return 0;
+	for (int n = 0; n < PRUNE_USERS && total < PRUNE_ROWS && r == 0 && !more; n++) {
+		int64_t user = 0;
+
+		r = next_user(db, *position, &user);
+		if (r == 0 && user == 0) {
+			*position = 0;
+			return delete_states(db, cutoff);
+		}
+		if (r == 0)
+			r = prune_user(db, user, cutoff, &more, &total);
+		if (r == 0 && !more)
+			*position = user;
 	}
-	*position = 0;
-	st = database_statement(db, "DELETE FROM history_states WHERE used<?");
-	statement_number(st, 1, cutoff / DAY_MS);
-	return statement_run(st);
+	if (*position == 0 && r == 0)
+		*position = -1; /* the pass goes on, with the first user */
+	return r;
 }

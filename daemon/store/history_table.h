@@ -48,12 +48,16 @@ struct history_record {
 struct history_table {
 	/* A rename that was written, and whose record is still to come: who is said to be `from` is `to`. */
 	char from[USER_MAX_ID_BYTES + 1], to[USER_MAX_ID_BYTES + 1];
+	bool fresh; /* it is in a transaction that is not committed */
 };
 
 int history_table_put(struct history_table *t, struct database *db, const struct history_record *record);
 
 /* The user is renamed in the file, and records that name the old id until the one of kind RENAMED are of the new one. */
 void history_table_renaming(struct history_table *t, const char *from, const char *to);
+
+/* The transaction is undone. */
+void history_table_undone(struct history_table *t);
 
 /* Rows of a user, and of the daemon, as history.list has them (presenced-protocol(7)). */
 struct history_query {

@@ -42,12 +42,13 @@ void store_finish(struct store *s, struct store_item *item, const char *why)
 static void tell_notice(struct store *s, struct notice_item *n)
 {
 	s->open = n->open;
+	s->readable = n->readable;
 	s->since = loop_now(s->loop).wall;
 	snprintf(s->why, sizeof s->why, "%s", n->why);
 	if (n->open)
 		s->observer->opened(s->arg, n->file);
 	else
-		s->observer->failed(s->arg, s->why);
+		s->observer->failed(s->arg, s->why, s->readable);
 	free(n);
 }
 
@@ -177,12 +178,12 @@ static bool has_ended(struct store *s)
 	return ended;
 }
 
-void store_close(struct store *s, int64_t at)
+bool store_close(struct store *s, int64_t at)
 {
 	int64_t end = instant_now().mono + CLOSE_MS;
 
 	if (s == NULL)
-		return;
+		return true;
 	pthread_mutex_lock(&s->lock);
 	s->closing = true;
 	s->closed_at = at;
@@ -192,13 +193,14 @@ void store_close(struct store *s, int64_t at)
 		(void)store_wait(s, 100);
 	if (!has_ended(s)) {
 		pthread_detach(s->thread);
-		return;
+		return false;
 	}
 	pthread_join(s->thread, NULL);
 	tell_finished(s);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	store_free(s);
+	return true;
 }
 
 /* --- what goes there ----------------------------------------------------------------------------- */
@@ -214,7 +216,7 @@ static void push(struct store *s, struct store_item *item)
 
 bool store_submit(struct store *s, struct store_job *job)
 {
-	if (!s->open)
+	if (!s->open && !(job->reads && s->readable))
 		return false;
 	job->item.kind = ITEM_JOB;
 	pthread_mutex_lock(&s->lock);
@@ -266,7 +268,7 @@ bool store_append(struct store *s, const struct history_record *record)
 	if (item == NULL)
 		return false;
 	pthread_mutex_lock(&s->lock);
-	fits = s->record_count < limit;
+	fits = s->record_count < limit || record->kind == HISTORY_RENAMED; /* they are few, and what follows needs it */
 	if (fits) {
 		s->record_count++;
 		push(s, &item->item);

@@ -56,7 +56,8 @@ enum store_file {
 /* What is told on the loop, never from inside a call. */
 struct store_observer {
 	void (*opened)(void *arg, enum store_file file);
-	void (*failed)(void *arg, const char *why);
+	/* `readable`: jobs that only read can be done all the same. */
+	void (*failed)(void *arg, const char *why, bool readable);
 };
 
 struct store_config {
@@ -72,12 +73,11 @@ int store_open(struct store **ret, struct loop *loop, const struct store_config 
 /* Tell what the thread has said, waiting at most `ms` for something; for the start and the end. False: nothing came. */
 bool store_wait(struct store *s, int64_t ms);
 
-/* Do what was submitted, note that the daemon ended in order at `at` (wall ms), and end the thread. Jobs that were not
- * done within 10 s are not told; then the thread hangs in the disk, and it and its jobs are left to the end of the
- * process. */
-void store_close(struct store *s, int64_t at);
+/* Do what was submitted, note that the daemon ended in order at `at` (wall ms), and end the thread. False: it has not
+ * ended within 10 s since it hangs in the disk, and may still look at its jobs until the process ends. */
+bool store_close(struct store *s, int64_t at);
 
-/* Let the thread do it. False: the file does not work, and the job stays the caller's. */
+/* Let the thread do it. False: the file does not work (for such a job), and it stays the caller's. */
 bool store_submit(struct store *s, struct store_job *job);
 
 /* A record for the history, copied. False: too many wait (or no memory), and it is lost. Records that are no change find

@@ -19,7 +19,7 @@ struct record_item {
 /* What the thread says of the file, in its place among the jobs that are done. */
 struct notice_item {
 	struct store_item item;
-	bool open;
+	bool open, readable;
 	enum store_file file;
 	char why[DATABASE_WHY_SIZE];
 };
@@ -47,7 +47,7 @@ struct store {
 	char finished_why[DATABASE_WHY_SIZE]; /* of the last job that failed */
 
 	/* the loop's */
-	bool open;
+	bool open, readable;
 	char why[DATABASE_WHY_SIZE];
 	int64_t since;
 };

@@ -24,6 +24,7 @@
 struct own {
 	struct store *store;
 	struct store_files files;
+	struct database *reader; /* while the file cannot be written; NULL none */
 	struct history_table history;
 	int lock;		  /* descriptor of the lock file; -1 none */
 	struct store_items batch; /* what the open transaction has done */
@@ -164,10 +165,20 @@ static void notify(struct own *o, bool open, enum store_file file)
 		return;
 	n->item.kind = ITEM_NOTICE;
 	n->open = open;
+	n->readable = o->reader != NULL;
 	n->file = file;
 	if (!open)
 		memcpy(n->why, o->why, sizeof n->why);
 	store_finish(o->store, &n->item, NULL);
+}
+
+/* What is kept is known all the same, and history can be read. */
+static void open_reader(struct own *o)
+{
+	char why[DATABASE_WHY_SIZE];
+
+	if (o->lock >= 0)
+		(void)database_open_to_read(&o->reader, o->store->path, why);
 }
 
 static void open_file(struct own *o)
@@ -176,6 +187,8 @@ static void open_file(struct own *o)
 	enum store_file file;
 	int r = take_lock(o);
 
+	database_close(o->reader);
+	o->reader = NULL;
 	o->retry_at = now_ms() + RETRY_MS;
 	if (r == 0)
 		r = database_open(&o->files.db, o->store->path, o->why);
@@ -193,6 +206,7 @@ static void open_file(struct own *o)
 	o->id = known;
 	o->writes = writes;
 	close_file(o);
+	open_reader(o);
 	notify(o, false, STORE_SAME);
 }
 
@@ -219,6 +233,7 @@ static void batch_kept(struct own *o)
 	struct store_item *item;
 
 	o->writes++;
+	o->history.fresh = false;
 	while ((item = STAILQ_FIRST(&o->batch)) != NULL) {
 		STAILQ_REMOVE_HEAD(&o->batch, link);
 		if (item->kind == ITEM_RECORD) {
@@ -267,7 +282,14 @@ static void batch_lost(struct own *o, bool perhaps_kept)
 	pthread_mutex_unlock(&o->store->lock);
 }
 
-/* Who was queued without knowing that the file does not work. */
+static int read_all_the_same(struct own *o, struct store_job *job)
+{
+	const struct store_files files = { o->reader, &o->history };
+
+	return o->reader != NULL && job->reads ? job->run(job, &files) : -EIO;
+}
+
+/* Who was queued without knowing that the file does not work, or only wants to read. */
 static void fail_queued_jobs(struct own *o)
 {
 	struct store_items jobs = STAILQ_HEAD_INITIALIZER(jobs), rest = STAILQ_HEAD_INITIALIZER(rest);
@@ -285,7 +307,7 @@ static void fail_queued_jobs(struct own *o)
 	pthread_mutex_unlock(&o->store->lock);
 	while ((item = STAILQ_FIRST(&jobs)) != NULL) {
 		STAILQ_REMOVE_HEAD(&jobs, link);
-		job_of(item)->result = -EIO;
+		job_of(item)->result = read_all_the_same(o, job_of(item));
 		fail_job(o, item);
 	}
 }
@@ -294,9 +316,10 @@ static void file_failed(struct own *o, bool perhaps_kept)
 {
 	snprintf(o->why, sizeof o->why, "%s", database_why(o->files.db));
 	database_rollback(o->files.db);
-	o->history.from[0] = '\0';
+	history_table_undone(&o->history);
 	batch_lost(o, perhaps_kept);
 	close_file(o);
+	open_reader(o);
 	fail_queued_jobs(o);
 	notify(o, false, STORE_SAME);
 }
@@ -502,6 +525,7 @@ void *store_thread(void *arg)
 	fail_queued_jobs(&o);
 	say_stopped(&o);
 	database_close(o.files.db);
+	database_close(o.reader);
 	if (o.lock >= 0)
 		close(o.lock);
 	pthread_mutex_lock(&s->lock);

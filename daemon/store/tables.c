@@ -118,7 +118,7 @@ int tables_put_request(struct database *db, const struct request_row *row)
 	    "INSERT OR REPLACE INTO requests(id,source,address,name,text,at) SELECT ?1,?2,?3,?4,?5,?6"
 	    " WHERE NOT EXISTS(SELECT 1 FROM requests WHERE id=?1 AND source=?2 AND address=?3 AND name IS ?4"
 	    " AND text IS ?5 AND at=?6)");
-	int64_t last;
+	int64_t last = 0;
 	int r;
 
 	statement_number(st, 1, row->id);
@@ -175,6 +175,7 @@ int tables_rename(struct database *db, const char *from, const char *to)
 {
 	/* who is called `to` may have been called so before, and have a history */
 	static const char *const sql[] = {
+		"DELETE FROM notes WHERE user=?2 AND ?1!=?2",
 		"UPDATE OR REPLACE notes SET user=?2 WHERE user=?1",
 		"UPDATE history SET user=(SELECT id FROM history_users WHERE user=?1)"
 		" WHERE user=(SELECT id FROM history_users WHERE user=?2)"

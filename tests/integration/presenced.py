@@ -200,13 +200,13 @@ class Daemon:
         self.ends.append(end)
         return end
 
-    def reload(self, users=None, **changes):
+    def reload(self, users=None, force=True, **changes):
         """Write what is given, and have it read again by a console, until the directory is as written."""
         if users is not None:
             self.write_users(users)
         self.write_config(**changes)
         with contextlib.closing(Console(self.folder / "presenced.sock")) as admin:
-            return reload_by(admin, users)
+            return reload_by(admin, users, force)
 
     def check_config(self):
         """Exit status and output of --check-config."""
@@ -252,12 +252,12 @@ class Daemon:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def reload_by(admin, users=None):
+def reload_by(admin, users=None, force=True):
     """config.reload by this console, again if the one before is not over, and until these users are the directory."""
 
     def accepted():
         try:
-            return admin.call("config.reload")
+            return admin.call("config.reload", force=force)
         except RpcError as error:
             if error.code == -32004 or "under way" in str(error):
                 return None

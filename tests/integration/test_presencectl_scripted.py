@@ -210,10 +210,12 @@ def change(number, at, line, **more):
             "telephony": {"status": "ok", "line": line, "technology": "tapi"}} | more
 
 
-def history(pages, before=None, now="13:00"):
-    """history.list that gives these lists of rows, one a page."""
+def history(pages, before=None, now="13:00", behind=()):
+    """history.list that gives these lists of rows, one a page, and asked for the row behind the end, the first of these."""
 
     def answer(params):
+        if params["limit"] == 1:
+            return {"rows": list(behind)[:1], "before": None, "now": moment(now), "next": None}
         page = 0 if "after" not in params else 1 + [rows[-1]["id"] for rows in pages].index(params["after"])
         return {"rows": pages[page], "before": before if page == 0 else None, "now": moment(now),
                 "next": pages[page][-1]["id"] if page + 1 < len(pages) else None}
@@ -233,7 +235,8 @@ def test_history_shows_rows_and_how_long(script):
 
     assert script.asked[0] == ("history.list", {"user": "alice", "from": moment("10:00"), "to": moment("12:45"),
                                                 "limit": 500})
-    assert [params.get("after") for _, params in script.asked] == [None, 2, 4]
+    assert [params.get("after") for _, params in script.asked] == [None, 2, 4, None]
+    assert script.asked[-1] == ("history.list", {"user": "alice", "from": moment("12:45"), "limit": 1})
     table, summary = out.split("\n\n")
     assert [line.split()[1] for line in table.splitlines() if line.startswith("2026")] == \
         ["11:00:00", "12:30:00", "13:00:00", "14:00:00", "14:10:00"], "local time, and first what was in force"
@@ -248,6 +251,23 @@ def test_history_shows_rows_and_how_long(script):
         "lost rows 30m)",
         "availability  not observed 2h45m (not_requested 1h35m, daemon not running 30m, nothing since the start 10m, "
         "lost rows 30m)"]
+
+
+@pytest.mark.parametrize("behind, observed", [
+    ((), 60),
+    ([change(3, "12:30", "idle")], 60),
+    ([change(3, "12:30", "idle", gap=True)], 0),
+    ([{"id": 3, "kind": "started", "at": moment("12:30"), "observed_until": moment("10:40")}], 10),
+    ([{"id": 3, "kind": "started", "at": moment("12:30"), "observed_until": None}], 0),
+])
+def test_what_comes_behind_the_end_may_say_that_less_was_observed(script, behind, observed):
+    script.answers["history.list"] = history([[change(2, "10:30", "busy")]], behind=behind)
+
+    *rows, summary = lines_of(
+        fine(script.ctl("--json", "history", "--from", moment("10:00"), "--to", moment("11:30"), "alice")))
+
+    assert [row["id"] for row in rows] == [2]
+    assert summary["summary"]["line"] == ({"busy": observed * 60000} if observed else {})
 
 
 def test_history_for_programs_is_rows_and_a_summary(script):
@@ -523,21 +543,20 @@ def test_users_used_wrongly_asks_nothing(script, arguments):
 
 
 REQUESTS = [{"id": 3, "source": "imp", "address": "zoe@example.org", "at": "2026-11-20T12:00:00.000Z", "name": "Zoe",
-             "text": "Let me see you", "user": "zoe"},
+             "text": "Let me see you"},
             {"id": 4, "source": "imp", "address": "max@example.org", "at": "2026-11-20T12:01:00.000Z"}]
 
 
 def test_requests_are_listed(script):
-    script.answers["requests.list"] = {"requests": REQUESTS}
+    script.answers["requests.list"] = {"requests": REQUESTS, "next": None}
 
     for arguments in (["requests"], ["requests", "list"]):
         head, zoe, later = fine(script.ctl(*arguments)).splitlines()
-        assert head.split() == ["ID", "SINCE", "SOURCE", "ADDRESS", "USER", "NAME", "TEXT"]
-        assert zoe.split() == ["3", "2026-11-20", "14:00:00", "imp", "zoe@example.org", "zoe", "Zoe", "Let", "me", "see",
-                               "you"]
+        assert head.split() == ["ID", "SINCE", "SOURCE", "ADDRESS", "NAME", "TEXT"]
+        assert zoe.split() == ["3", "2026-11-20", "14:00:00", "imp", "zoe@example.org", "Zoe", "Let", "me", "see", "you"]
         assert later.split()[-1] == "max@example.org"
     assert lines_of(fine(script.ctl("--json", "requests"))) == REQUESTS
-    script.answers["requests.list"] = {"requests": []}
+    script.answers["requests.list"] = {"requests": [], "next": None}
     assert fine(script.ctl("requests")) == "Nobody waits for an answer.\n"
     assert fine(script.ctl("--json", "requests")) == ""
 

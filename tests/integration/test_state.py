@@ -137,5 +137,6 @@ def test_users_are_listed_in_pages_in_the_order_of_their_ids(start):
 
     assert seen == ids
     user = console.call("users.get", user="u007")["user"]
+    assert [origin["origin"] for origin in user.pop("origins")] == ["file"]
     assert user == {"id": "u007", "name": "Some One", "groups": ["all", "some"], "addresses": {"extension": "2001"}}
     assert console.error_of("users.get", user="zoe").code == -32002

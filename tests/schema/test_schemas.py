@@ -153,7 +153,6 @@ REQUEST = {
     "id": 17,
     "source": "imp",
     "address": "dave@example.org",
-    "user": "dave",
     "name": "Dave",
     "text": "Please let me see when you are free",
     "at": T,
@@ -252,7 +251,10 @@ RESULTS = {
     "history.list": [
         {"rows": ROWS, "before": before, "next": following, "now": T} for before, following in ((None, 8), (ROWS[0], None))
     ],
-    "requests.list": [{"requests": [REQUEST, {"id": 18, "source": "imp", "address": "x", "at": T}]}, {"requests": []}],
+    "requests.list": [
+        {"requests": [REQUEST, {"id": 18, "source": "imp", "address": "x", "at": T}], "next": 18},
+        {"requests": [], "next": None},
+    ],
     "requests.accept": [{"request": REQUEST}],
     "requests.deny": [{"request": REQUEST}],
     "contacts.add": [{"address": "dave@example.org"}],

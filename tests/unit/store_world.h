@@ -37,8 +37,9 @@ static inline void on_opened(void *arg, enum store_file kind)
 	loop_stop(loop);
 }
 
-static inline void on_failed(void *arg, const char *why)
+static inline void on_failed(void *arg, const char *why, bool readable)
 {
+	(void)readable;
 	assert_ptr_equal(arg, &told);
 	assert_true(pthread_equal(pthread_self(), loop_thread));
 	buf_puts(&told, "failed\n");
@@ -63,7 +64,7 @@ static inline int world_setup(void **state)
 
 static inline int world_teardown(void **state)
 {
-	store_close(store, STARTED);
+	(void)store_close(store, STARTED);
 	store = NULL;
 	loop_event_free(alarm_clock);
 	loop_free(loop);
@@ -104,7 +105,7 @@ static inline void open_store(int64_t started)
 
 static inline void close_store(int64_t at)
 {
-	store_close(store, at);
+	assert_true(store_close(store, at));
 	store = NULL;
 }
 

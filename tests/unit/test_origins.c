@@ -70,16 +70,33 @@ static void user_goes_with_the_last_entry(void **state)
 	assert_int_equal(origin_count(LDAP), 0);
 }
 
-static void new_rank_counts_for_what_is_said_from_then_on(void **state)
+static void users_are_reordered_when_the_rank_of_an_origin_is_another(void **state)
 {
 	(void)state;
 	set_entry(LDAP, "cn=a", "alice name=L");
+	set_entry(LDAP, "cn=b", "alice name=M upn=m@x");
 	set_entry(BROADWORKS_ORIGIN, "7", "alice name=B");
-	assert_user("alice name=L");
-	origins_get(people.o, "ldap", ORIGIN_RANK_SOURCES + 5);
-	origins_remove(people.o, origins_find(people.o, "ldap"), "cn=a");
-	origins_set(people.o, origins_find(people.o, "ldap"), "cn=a", person("alice name=L"));
-	assert_user("alice name=B");
+	set_entry(HAND, "bob", "bob name=Bob");
+	assert_user("alice name=L upn=m@x");
+	buf_clear(&people.told);
+	assert_false(origin_set_rank(LDAP, ORIGIN_RANK_SOURCES));
+	assert_true(origin_set_rank(LDAP, ORIGIN_RANK_SOURCES + 5));
+	assert_told("");
+	origins_reorder(people.o, user_called("alice"));
+	origins_reorder(people.o, user_called("bob"));
+	assert_told("~alice\n");
+	assert_user("alice name=B upn=m@x");
+	origins_remove(people.o, BROADWORKS_ORIGIN, "7"); /* of one origin the older entry still comes first */
+	assert_user("alice name=L upn=m@x");
+}
+
+static void origin_is_complete_when_it_was_said(void **state)
+{
+	(void)state;
+	assert_false(origin_is_complete(LDAP));
+	origin_set_complete(LDAP);
+	assert_true(origin_is_complete(LDAP));
+	assert_false(origin_is_complete(FILE_ORIGIN));
 }
 
 /* --- moving -------------------------------------------------------------------------------------- */
@@ -387,7 +404,8 @@ int main(void)
 		PEOPLE_TEST(overrides_are_merged_one_by_one),
 		PEOPLE_TEST(of_two_entries_of_one_origin_the_older_is_believed),
 		PEOPLE_TEST(user_goes_with_the_last_entry),
-		PEOPLE_TEST(new_rank_counts_for_what_is_said_from_then_on),
+		PEOPLE_TEST(users_are_reordered_when_the_rank_of_an_origin_is_another),
+		PEOPLE_TEST(origin_is_complete_when_it_was_said),
 		PEOPLE_TEST(entry_moves_to_another_user_and_the_first_is_what_the_others_say),
 		PEOPLE_TEST(first_user_is_gone_when_its_only_entry_moves),
 		PEOPLE_TEST(key_of_its_own_entry_may_be_given),
