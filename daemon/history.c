@@ -221,7 +221,7 @@ static bool catch_up(struct history *h, struct instant now)
 			return false;
 		}
 		user = e.node == NULL ? NULL : aggregator_node_user(e.node);
-		if (user != NULL && user->history != GENERATION(h) && user->history != 0 && !put(h, user)) {
+		if (user != NULL && user->history != GENERATION(h) && !put(h, user)) {
 			h->lost--; /* it was counted before */
 			h->again_at = now.mono + AGAIN_MS;
 			return false;

@@ -116,7 +116,7 @@ static bool find_value(void *arg, const char *value, size_t len)
 		w->first = h->first;
 	else if (strcmp(w->first, h->first) != 0)
 		w->other = h->first;
-	if (h->other != NULL)
+	if (h->other != NULL && strcmp(w->first, h->other) != 0)
 		w->other = h->other;
 	return true;
 }

@@ -34,8 +34,11 @@ static void write_addresses(struct buf *b, const struct user_fields *f)
 	for (size_t i = 0; i < count; i++) {
 		snprintf(key, sizeof key, "%s@%.*s", vocab_user_column.words[overrides[i].column].name,
 		    SOURCE_MAX_BYTES, overrides[i].source);
-		if (overrides[i].column >= USER_EXTENSION)
-			jsonw_text(b, key, overrides[i].value);
+		if (overrides[i].column < USER_EXTENSION)
+			continue;
+		jsonw_text(b, NULL, key); /* the name of a source may need escaping */
+		buf_putc(b, ':');
+		jsonw_text(b, NULL, overrides[i].value);
 	}
 	jsonw_object_end(b);
 }
@@ -105,7 +108,7 @@ static bool read_groups(struct patch *p, const json_t *groups)
 		if (!is_group(group))
 			return wrong(p, "groups",
 			    "holds what is no text, is empty, has a semicolon, or begins or ends with a blank");
-		if (len + strlen(group) + 2 > sizeof p->groups)
+		if (len + (len > 0) + strlen(group) >= sizeof p->groups)
 			return wrong(p, "groups", "are longer than 1024 bytes in all");
 		len += (size_t)snprintf(p->groups + len, sizeof p->groups - len, "%s%s", len == 0 ? "" : ";", group);
 	}
@@ -195,14 +198,15 @@ static bool read_members(struct patch *p, const json_t *given)
 }
 
 /* The column that a sentence of user_columns_check() begins with, as the member it came from. */
-static const char *member_of(const char *sentence)
+static const char *member_of(const char *sentence, const struct user_columns *columns)
 {
 	static const char *const members[] = { "id", "name", "groups" };
 
 	for (size_t i = 0; i < sizeof members / sizeof *members; i++)
 		if (strncmp(sentence, members[i], strlen(members[i])) == 0)
 			return members[i];
-	return strncmp(sentence, "more than", 9) == 0 ? "groups" : "addresses";
+	return strncmp(sentence, "more than", 9) == 0 && columns->override_count <= USER_MAX_OVERRIDES ? "groups" :
+													 "addresses";
 }
 
 int user_json_read(const json_t *given, const char *id, const struct user_fields *old, struct user_fields **ret,
@@ -223,7 +227,7 @@ int user_json_read(const json_t *given, const char *id, const struct user_fields
 		return -EINVAL;
 	}
 	if (user_columns_check(&p.columns, err, err_size) != NULL) {
-		*ret_field = member_of(err);
+		*ret_field = member_of(err, &p.columns);
 		return -EINVAL;
 	}
 	f = user_fields_new(&p.columns);

@@ -134,24 +134,43 @@ static int name_file(struct database *db)
 	return database_set_meta(db, "id", (id & INT64_MAX) | 1);
 }
 
-static int migrate(struct database *db)
+static bool is_foreign(int64_t version, int64_t application, int64_t tables)
 {
-	int64_t version = 0, application = 0;
-	char sql[64];
-	int r = read_number(db, "PRAGMA user_version", &version);
+	if (version == 0) /* a file that is to become ours is empty */
+		return application != 0 || tables != 0;
+	return version < 0 || application != APPLICATION_ID;
+}
+
+/* Whether it is ours; nothing is written before that is known. *ret_version: of the schema. */
+static int look_at_file(struct database *db, int64_t *ret_version)
+{
+	int64_t application = 0, tables = 0;
+	int r = read_number(db, "PRAGMA user_version", ret_version);
 
 	if (r == 0)
 		r = read_number(db, "PRAGMA application_id", &application);
+	if (r == 0)
+		r = read_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
 	if (r < 0)
 		return -EIO;
-	if (version > (int64_t)migration_count || (version > 0 && application != APPLICATION_ID)) {
+	if (is_foreign(*ret_version, application, tables)) {
 		snprintf(db->why, sizeof db->why,
-		    version > (int64_t)migration_count ?
-			"%s was written by a newer presenced: install that one, or move the file away" :
-			"%s is a database of another program: move it away, or set another folder in `state`",
-		    db->file);
+		    "%s is a database of another program: move it away, or set another folder in `state`", db->file);
 		return -EIO;
 	}
+	if (*ret_version > (int64_t)migration_count) {
+		snprintf(db->why, sizeof db->why,
+		    "%s was written by a newer presenced: install that one, or move the file away", db->file);
+		return -EIO;
+	}
+	return 0;
+}
+
+static int migrate(struct database *db, int64_t version)
+{
+	char sql[64];
+	int r;
+
 	if (version == (int64_t)migration_count)
 		return 0;
 	r = database_begin(db);
@@ -178,6 +197,7 @@ static void make_file(const char *file)
 
 static int set_up(struct database *db)
 {
+	int64_t version = 0;
 	int r;
 
 	if (sqlite3_db_readonly(db->sqlite, "main") == 1)
@@ -185,11 +205,16 @@ static int set_up(struct database *db)
 	sqlite3_extended_result_codes(db->sqlite, 1);
 	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
 	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	r = look_at_file(db, &version);
+	if (r < 0)
+		return r;
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	/* a note that was acknowledged survives power loss: FULL syncs the log at each commit */
 	r = run_sql(db,
 	    "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
 	    "PRAGMA journal_size_limit=16777216");
-	return r < 0 ? -EIO : migrate(db);
+	return r < 0 ? -EIO : migrate(db, version);
 }
 
 int database_open(struct database **ret, const char *file, char *why)
@@ -211,6 +236,14 @@ int database_open(struct database **ret, const char *file, char *why)
 out:
 	database_close(db);
 	return -EIO;
+}
+
+/* A file that was moved away takes what is written with it. */
+static bool has_moved(struct database *db)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
 }
 
 /* file:PATH?immutable=1 (https://www.sqlite.org/uri.html), where no log stands beside it that would be passed over. */
@@ -239,7 +272,10 @@ static int open_alone(struct database *db)
 {
 	int code = sqlite3_open_v2(db->file, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
-	return code == SQLITE_OK ? run_sql(db, "PRAGMA locking_mode=EXCLUSIVE") : fail(db, code);
+	if (code != SQLITE_OK)
+		return fail(db, code);
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* it only reads */
+	return run_sql(db, "PRAGMA locking_mode=EXCLUSIVE");
 }
 
 static void forget_connection(struct database *db)
@@ -247,6 +283,9 @@ static void forget_connection(struct database *db)
 	for (size_t i = 0; i < db->statement_count; i++)
 		sqlite3_finalize(db->statements[i].st);
 	db->statement_count = 0;
+	/* the log stays where it was: it must not be taken for that of the file which comes there */
+	if (db->sqlite != NULL && has_moved(db))
+		(void)sqlite3_wal_checkpoint_v2(db->sqlite, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	sqlite3_close(db->sqlite);
 	db->sqlite = NULL;
 }
@@ -307,14 +346,6 @@ void database_close(struct database *db)
 int database_begin(struct database *db)
 {
 	return run_sql(db, "BEGIN IMMEDIATE") < 0 ? -EIO : 0;
-}
-
-/* A file that was moved away takes what is written with it. */
-static bool has_moved(struct database *db)
-{
-	int moved = 0;
-
-	return sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
 }
 
 int database_commit(struct database *db)

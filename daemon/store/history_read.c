@@ -194,12 +194,12 @@ static int read_rows(
 	return r;
 }
 
-/* The later of the last row of the user and the last of the daemon before `from`. */
+/* The later of the last row of the user and the last of the daemon before `from`. A rename ends nothing. */
 static int read_before(struct database *db, const struct history_query *query, int64_t user, struct buf *b)
 {
 	struct statement *st = database_statement(db,
 	    "SELECT * FROM (SELECT * FROM (SELECT " COLUMNS " FROM " TABLES
-	    " WHERE h.user=?1 AND at<?2 ORDER BY at DESC, h.id DESC LIMIT 1)"
+	    " WHERE h.user=?1 AND at<?2 AND kind!='renamed' ORDER BY at DESC, h.id DESC LIMIT 1)"
 	    " UNION ALL SELECT * FROM (SELECT " COLUMNS " FROM " TABLES
 	    " WHERE h.user IS NULL AND at<?2 ORDER BY at DESC, h.id DESC LIMIT 1)) ORDER BY 4 DESC, 1 DESC LIMIT 1");
 	int r;

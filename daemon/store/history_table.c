@@ -141,7 +141,7 @@ void history_table_undone(struct history_table *t)
 
 /* --- pruning ------------------------------------------------------------------------------------- */
 
-/* The last row before the cutoff: what was in force then. */
+/* The last row before the cutoff: what was in force then. A rename ends nothing. */
 struct in_force {
 	int64_t id, state; /* 0: none */
 	bool removed;
@@ -149,8 +149,9 @@ struct in_force {
 
 static int find_in_force(struct database *db, int64_t user, int64_t cutoff, struct in_force *ret)
 {
-	struct statement *st = database_statement(
-	    db, "SELECT id,state,kind FROM history WHERE user IS ? AND at<? ORDER BY at DESC, id DESC LIMIT 1");
+	struct statement *st = database_statement(db,
+	    "SELECT id,state,kind FROM history WHERE user IS ? AND at<? AND kind!='renamed' ORDER BY at DESC, id DESC"
+	    " LIMIT 1");
 	const char *kind;
 	int r;
 
@@ -194,19 +195,20 @@ static int forget_user(struct database *db, int64_t user)
 	return statement_run(st);
 }
 
-/* *ret_more: the user has more old rows than one call deletes. */
-static int prune_user(struct database *db, int64_t user, int64_t cutoff, bool *ret_more)
+/* *ret_more: the user has more old rows than one call deletes. *total counts what it has deleted. */
+static int prune_user(struct database *db, int64_t user, int64_t cutoff, bool *ret_more, int64_t *total)
 {
 	struct in_force last;
 	int64_t deleted = 0;
 	int r = find_in_force(db, user, cutoff, &last);
 
 	*ret_more = false;
-	if (r < 0 || last.id == 0)
+	if (r < 0)
 		return r;
 	r = delete_old(db, user, cutoff, last.removed ? 0 : last.id, &deleted);
 	*ret_more = deleted == PRUNE_ROWS;
-	if (r == 0 && last.removed && !*ret_more)
+	*total += deleted;
+	if (r == 0 && (last.removed || last.id == 0) && !*ret_more)
 		return forget_user(db, user);
 	return r < 0 || last.state == 0 ? r : mark_used(db, last.state, cutoff / DAY_MS);
 }
@@ -239,9 +241,10 @@ static int delete_states(struct database *db, int64_t cutoff)
 int history_table_prune(struct database *db, int64_t cutoff, int64_t *position)
 {
 	bool more = false;
-	int r = *position == 0 ? prune_user(db, 0, cutoff, &more) : 0; /* rows of the daemon */
+	int64_t total = 0;
+	int r = *position == 0 ? prune_user(db, 0, cutoff, &more, &total) : 0; /* rows of the daemon */
 
-	for (int n = 0; n < PRUNE_USERS && r == 0 && !more; n++) {
+	for (int n = 0; n < PRUNE_USERS && total < PRUNE_ROWS && r == 0 && !more; n++) {
 		int64_t user = 0;
 
 		r = next_user(db, *position, &user);
@@ -250,7 +253,7 @@ int history_table_prune(struct database *db, int64_t cutoff, int64_t *position)
 			return delete_states(db, cutoff);
 		}
 		if (r == 0)
-			r = prune_user(db, user, cutoff, &more);
+			r = prune_user(db, user, cutoff, &more, &total);
 		if (r == 0 && !more)
 			*position = user;
 	}

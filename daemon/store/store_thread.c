@@ -47,14 +47,15 @@ static int fail(struct own *o, const char *what, int error)
 	return -EIO;
 }
 
-static bool has_lock(struct own *o)
+static bool has_lock(struct own *o, const char *path)
 {
-	struct stat st;
+	struct stat held, there;
 
-	if (o->lock >= 0 && fstat(o->lock, &st) == 0 && st.st_nlink > 0)
+	if (o->lock >= 0 && fstat(o->lock, &held) == 0 && stat(path, &there) == 0 && held.st_dev == there.st_dev &&
+	    held.st_ino == there.st_ino)
 		return true;
 	if (o->lock >= 0)
-		close(o->lock); /* the folder was deleted under us */
+		close(o->lock); /* the folder was deleted, moved or replaced under us */
 	o->lock = -1;
 	return false;
 }
@@ -65,11 +66,11 @@ static int take_lock(struct own *o)
 	struct store *s = o->store;
 	char path[4096];
 
-	if (has_lock(o))
+	snprintf(path, sizeof path, "%s/presenced.lock", s->folder);
+	if (has_lock(o, path))
 		return 0;
 	if (mkdir(s->folder, 0700) < 0 && errno != EEXIST)
 		return fail(o, s->folder, errno);
-	snprintf(path, sizeof path, "%s/presenced.lock", s->folder);
 	o->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (o->lock < 0)
 		return fail(o, path, errno);

@@ -113,10 +113,11 @@ int tables_end_note(struct database *db, const char *user, int64_t at, int64_t u
 
 int tables_put_request(struct database *db, const struct request_row *row)
 {
+	/* another file may have given the id to somebody else */
 	struct statement *st = database_statement(db,
-	    "INSERT INTO requests(id,source,address,name,text,at) VALUES(?,?,?,?,?,?) ON CONFLICT(source,address) DO"
-	    " UPDATE SET id=excluded.id, name=excluded.name, text=excluded.text, at=excluded.at WHERE id!=excluded.id"
-	    " OR name IS NOT excluded.name OR text IS NOT excluded.text OR at!=excluded.at");
+	    "INSERT OR REPLACE INTO requests(id,source,address,name,text,at) SELECT ?1,?2,?3,?4,?5,?6"
+	    " WHERE NOT EXISTS(SELECT 1 FROM requests WHERE id=?1 AND source=?2 AND address=?3 AND name IS ?4"
+	    " AND text IS ?5 AND at=?6)");
 	int64_t last = 0;
 	int r;
 
@@ -237,7 +238,10 @@ static void read_request(struct reading *g, struct statement *st)
 		.text = statement_column_text(st, 4),
 		.at = statement_column_number(st, 5) };
 
-	g->reader->request(g->arg, &row);
+	if (row.id <= 0)
+		g->bad++;
+	else
+		g->reader->request(g->arg, &row);
 }
 
 static void read_memory(struct reading *g, struct statement *st)

@@ -178,6 +178,109 @@ static void settled_when_nothing_is_requesting(void **state)
 	world_free(w);
 }
 
+/* --- beside the presence ------------------------------------------------------------------------- */
+
+static void note_is_published_again_and_is_no_change_of_presence(void **state)
+{
+	struct world *w = world_with_alice();
+	size_t published, changes;
+	uint64_t seq;
+	int64_t since;
+
+	(void)state;
+	say_line(w, &w->sw, "101", LINE_BUSY);
+	run(w);
+	assert_true(w->changed);
+	published = w->published;
+	changes = w->changes;
+	seq = seq_of(w, "alice");
+	since = aggregator_published(user_of(w, "alice")).presence->telephony.since;
+	advance(w, SECOND);
+	aggregator_republish(w->a, user_of(w, "alice"));
+	aggregator_republish(w->a, user_of(w, "alice"));
+	run(w);
+	assert_int_equal(w->published, published + 1);
+	assert_int_equal(w->changes, changes);
+	assert_false(w->changed);
+	assert_int_equal(seq_of(w, "alice"), seq + 1);
+	assert_int_equal(aggregator_published(user_of(w, "alice")).at, w->now.wall);
+	assert_int_equal(aggregator_published(user_of(w, "alice")).presence->telephony.since, since);
+	/* with a change in the same turn it is one publication, and a change */
+	aggregator_republish(w->a, user_of(w, "alice"));
+	say_line(w, &w->sw, "101", LINE_IDLE);
+	run(w);
+	assert_int_equal(w->published, published + 2);
+	assert_int_equal(w->changes, changes + 1);
+	world_free(w);
+}
+
+static void first_publication_is_a_change_and_a_new_name_is_none(void **state)
+{
+	struct world *w = world_new();
+
+	(void)state;
+	add_user(w, "bob", "", "102");
+	run(w);
+	assert_int_equal(w->changes, 1);
+	assert_int_equal(directory_set(w->d, fields_of(.values = { [USER_ID] = "bob", [USER_NAME] = "Robert" })), 1);
+	run(w);
+	assert_int_equal(w->published, 2);
+	assert_int_equal(w->changes, 1);
+	world_free(w);
+}
+
+static void renamed_user_keeps_presence_and_watches(void **state)
+{
+	struct world *w = world_with_alice();
+	struct user *alice = user_of(w, "alice");
+	struct changelog_entry e;
+	uint64_t seq;
+	size_t changes;
+
+	(void)state;
+	say_line(w, &w->sw, "101", LINE_BUSY);
+	run(w);
+	changes = w->changes;
+	seq = changelog_last(aggregator_log(w->a));
+	want(w, "carol");
+	forget_calls(w);
+	assert_int_equal(directory_rename(w->d, alice, user_fields_rename(alice->fields, "carol")), 0);
+	run(w);
+	assert_calls(w, ""); /* the addresses are as they were */
+	assert_shows(w, "carol", "busy | requesting - | ok busy busy");
+	assert_int_equal(w->changes, changes);
+	/* readers see the old one go and the new one come */
+	assert_true(changelog_next(aggregator_log(w->a), seq, &e));
+	assert_true(e.tombstone->removed);
+	assert_string_equal(e.tombstone->id, "alice");
+	assert_string_equal(e.tombstone->groups[0], "sales");
+	assert_true(changelog_next(aggregator_log(w->a), e.seq, &e));
+	assert_ptr_equal(aggregator_node_user(e.node), alice);
+	assert_false(changelog_next(aggregator_log(w->a), e.seq, &e));
+	say_line(w, &w->sw, "101", LINE_IDLE);
+	run(w);
+	assert_shows(w, "carol", "available | requesting - | ok available idle");
+	world_free(w);
+}
+
+/* Whoever wanted alice does not want carol. */
+static void renamed_user_is_watched_as_the_new_id_is_wanted(void **state)
+{
+	struct world *w = world_with_alice();
+	struct user *alice = user_of(w, "alice");
+
+	(void)state;
+	say_line(w, &w->sw, "101", LINE_BUSY);
+	say_rich(w, &w->cups, "sip:alice@x", AVAILABILITY_BUSY);
+	run(w);
+	forget_calls(w);
+	assert_int_equal(directory_rename(w->d, alice, user_fields_rename(alice->fields, "carol")), 0);
+	advance(w, 2 * MINUTE);
+	assert_shows(w, "carol", "unknown | not_requested - | not_requested - -");
+	assert_calls(w, "unwatch cups rich sip:alice@x\nunwatch switch telephony 101\n");
+	world_free(w);
+}
+
 /* --- since --------------------------------------------------------------------------------------- */
 
 static int64_t rich_since(struct world *w)
@@ -292,6 +395,10 @@ int main(void)
 		cmocka_unit_test(run_composes_no_more_than_its_budget),
 		cmocka_unit_test(settle_composes_one_user_now),
 		cmocka_unit_test(settled_when_nothing_is_requesting),
+		cmocka_unit_test(note_is_published_again_and_is_no_change_of_presence),
+		cmocka_unit_test(first_publication_is_a_change_and_a_new_name_is_none),
+		cmocka_unit_test(renamed_user_keeps_presence_and_watches),
+		cmocka_unit_test(renamed_user_is_watched_as_the_new_id_is_wanted),
 		cmocka_unit_test(since_is_what_the_source_observed_else_the_arrival),
 		cmocka_unit_test(observation_in_the_future_is_now),
 		cmocka_unit_test(since_stays_when_note_calls_or_source_change),

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/unit/helpers.h"
 
+#include <errno.h>
+
 #include "daemon/base/buf.h"
 #include "daemon/directory.h"
 
@@ -22,9 +24,11 @@ static void on_changed(
 	struct directory **d = arg;
 
 	assert_ptr_equal(directory_find(*d, user_id(user)), user);
-	assert_string_equal(user_field(old, USER_ID), user_id(user));
 	assert_false(user_fields_equal(old, user->fields));
-	buf_printf(&told, "~%s", user_id(user));
+	if (strcmp(user_field(old, USER_ID), user_id(user)) == 0)
+		buf_printf(&told, "~%s", user_id(user));
+	else
+		buf_printf(&told, "%s>%s", user_field(old, USER_ID), user_id(user));
 	for (size_t i = 0; i < left_count; i++)
 		buf_printf(&told, " -%s", left[i]);
 	buf_puts(&told, "\n");
@@ -39,7 +43,15 @@ static void on_removed(void *arg, struct user *user)
 	buf_puts(&told, "\n");
 }
 
-static const struct directory_observer observer = { on_added, on_changed, on_removed, NULL };
+static void on_renaming(void *arg, struct user *user)
+{
+	struct directory **d = arg;
+
+	assert_ptr_equal(directory_find(*d, user_id(user)), user);
+	buf_printf(&told, "%s..", user_id(user));
+}
+
+static const struct directory_observer observer = { on_added, on_changed, on_removed, on_renaming };
 static struct directory *directory;
 
 static int setup(void **state)
@@ -169,6 +181,72 @@ static void changes_are_logged_with_tombstones(void **state)
 	assert_false(changelog_next(log, e.seq, &e));
 }
 
+static int rename_to(const char *id, const char *to)
+{
+	struct user *user = directory_find(directory, id);
+
+	return directory_rename(directory, user, user_fields_rename(user->fields, to));
+}
+
+static void renamed_user_stays_the_same_object_in_its_groups(void **state)
+{
+	struct user *alice;
+
+	(void)state;
+	set("alice", "Alice", "a;b");
+	set("bob", "Bob", "a");
+	alice = directory_find(directory, "alice");
+	buf_clear(&told);
+	assert_int_equal(rename_to("alice", "zoe"), 0);
+	assert_told("alice..alice>zoe\n"); /* once, and in the middle of it under the old id */
+	assert_ptr_equal(directory_find(directory, "zoe"), alice);
+	assert_null(directory_find(directory, "alice"));
+	assert_int_equal(directory_count(directory), 2);
+	assert_int_equal(members("a"), 2);
+	assert_ptr_equal(directory_group(directory, "b")->members[0], alice);
+	assert_string_equal(user_field(alice->fields, USER_NAME), "Alice");
+	/* it stands where its new id belongs */
+	assert_string_equal(user_id(directory_after(directory, "")), "bob");
+	assert_ptr_equal(directory_next(directory_after(directory, "")), alice);
+	assert_null(directory_next(alice));
+	assert_int_equal(set("alice", "", ""), 1); /* the id is free */
+	assert_true(directory_remove(directory, "zoe"));
+	assert_null(directory_group(directory, "b"));
+}
+
+static void nobody_is_renamed_to_somebody(void **state)
+{
+	(void)state;
+	set("alice", "Alice", "a");
+	set("bob", "", "");
+	buf_clear(&told);
+	assert_int_equal(rename_to("alice", "bob"), -EEXIST);
+	assert_int_equal(rename_to("alice", "alice"), -EEXIST);
+	assert_told("");
+	assert_string_equal(user_field(directory_find(directory, "alice")->fields, USER_NAME), "Alice");
+}
+
+static void rename_is_a_tombstone_and_a_change(void **state)
+{
+	struct changelog *log = directory_changes(directory);
+	struct changelog_entry e;
+	uint64_t seq;
+
+	(void)state;
+	set("alice", "", "a;b");
+	seq = changelog_last(log);
+	assert_int_equal(rename_to("alice", "zoe"), 0);
+	assert_true(changelog_next(log, seq, &e));
+	assert_true(e.tombstone->removed);
+	assert_string_equal(e.tombstone->id, "alice");
+	assert_int_equal(e.tombstone->group_count, 2);
+	assert_true(changelog_next(log, e.seq, &e));
+	assert_ptr_equal(e.node, &directory_find(directory, "zoe")->change);
+	assert_false(changelog_next(log, e.seq, &e));
+	assert_true(changelog_next(log, 0, &e)); /* of the old id nothing else is there */
+	assert_int_equal(e.seq, seq + 1);
+}
+
 /* --- random -------------------------------------------------------------------------------------- */
 
 #define USERS  30
@@ -239,7 +317,7 @@ static void compare(const struct model *m)
 static void random_memberships_match_the_model(void **state)
 {
 	struct model m = { 0 };
-	char id[16], list[256];
+	char id[16], to[16], list[256];
 
 	(void)state;
 	random_begin(__func__);
@@ -247,7 +325,17 @@ static void random_memberships_match_the_model(void **state)
 		size_t i = random_below(USERS);
 
 		snprintf(id, sizeof id, "u%02zu", i);
-		if (random_below(4) == 0) {
+		if (random_below(8) == 0 && m.exists[i]) {
+			size_t k = random_below(USERS);
+
+			snprintf(to, sizeof to, "u%02zu", k % 100);
+			assert_int_equal(rename_to(id, to), m.exists[k] ? -EEXIST : 0);
+			if (!m.exists[k]) {
+				memcpy(m.in[k], m.in[i], sizeof m.in[k]);
+				m.exists[k] = true;
+				m.exists[i] = false;
+			}
+		} else if (random_below(4) == 0) {
 			assert_int_equal(directory_remove(directory, id), m.exists[i]);
 			m.exists[i] = false;
 		} else {
@@ -272,6 +360,9 @@ int main(void)
 		TEST(group_named_twice_is_joined_once),
 		TEST(walk_is_in_byte_order_of_ids),
 		TEST(changes_are_logged_with_tombstones),
+		TEST(renamed_user_stays_the_same_object_in_its_groups),
+		TEST(nobody_is_renamed_to_somebody),
+		TEST(rename_is_a_tombstone_and_a_change),
 		TEST(random_memberships_match_the_model),
 	};
 

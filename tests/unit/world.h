@@ -46,7 +46,9 @@ struct world {
 	bool may_call;	     /* watch, unwatch and verify are allowed now */
 	struct buf calls;    /* a line for each call of watch, unwatch, verify */
 	struct buf arrivals; /* a line for each state that arrived */
-	size_t published, settled, watched_on, watched_off, verified;
+	size_t published, changes, settled, watched_on, watched_off,
+	    verified; /* changes: of presence, that were published */
+	bool changed; /* what was published last is a change */
 	const char *last_settled;
 	void (*on_published)(struct world *w, struct user *user);
 	void (*on_watched)(struct world *w, struct user *user, bool watched);
@@ -159,8 +161,9 @@ static inline void host_published(void *arg, struct user *user, bool changed)
 {
 	struct world *w = arg;
 
-	(void)changed;
 	w->published++;
+	w->changes += changed;
+	w->changed = changed;
 	if (w->on_published != NULL)
 		w->on_published(w, user);
 }
@@ -226,7 +229,14 @@ static inline void on_removed(void *arg, struct user *user)
 	w->may_call = false;
 }
 
-static const struct directory_observer to_aggregator = { on_added, on_changed, on_removed, NULL };
+static inline void on_renaming(void *arg, struct user *user)
+{
+	struct world *w = arg;
+
+	aggregator_user_renaming(w->a, user);
+}
+
+static const struct directory_observer to_aggregator = { on_added, on_changed, on_removed, on_renaming };
 
 /* --- life ---------------------------------------------------------------------------------------- */
 
