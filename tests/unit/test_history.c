@@ -154,9 +154,9 @@ static void since_stands_beside_the_state_and_states_are_kept_once(void **state)
 	assert_rows(file, "SELECT count(*) FROM history_states WHERE state LIKE '%since%'", "0");
 }
 
-static void say_a_call(void)
+static void say_a_call(char *peer)
 {
-	const struct raw_call call = { .state = CALL_STATE_CONNECTED, .direction = DIRECTION_IN, .peer = "+4420" };
+	const struct raw_call call = { .state = CALL_STATE_CONNECTED, .direction = DIRECTION_IN, .peer = peer };
 
 	say_facts(w, &w->sw, "101", DOMAIN_TELEPHONY, .known = RAW_LINE | RAW_CALLS | RAW_FORWARD, .line = LINE_BUSY,
 	    .calls = &call, .call_count = 1, .forwarded = true, .forward_kind = -1, .forward_target = "2099");
@@ -166,18 +166,22 @@ static void say_a_call(void)
 static void calls_and_targets_are_kept_apart_and_only_if_wanted(void **state)
 {
 	(void)state;
-	say_a_call();
+	say_a_call("+4420");
+	say_a_call("+4421"); /* nothing that is kept has changed */
 	say_line(w, &w->sw, "101", LINE_IDLE);
 	end_turn();
 	configure(true, true);
-	say_a_call();
+	say_a_call("+4420");
+	say_a_call("+4421");
 	say_line(w, &w->sw, "101", LINE_IDLE);
 	end_turn();
 	wait_written();
 	assert_rows(file, ROWS("secret"),
 	    "NULL\nNULL\n{\"calls\":[{\"state\":\"connected\",\"direction\":\"in\",\"peer\":\"+4420\"}],"
-	    "\"target\":\"2099\"}\nNULL");
-	assert_rows(file, "SELECT count(*) FROM history_states WHERE state LIKE '%4420%' OR state LIKE '%2099%'", "0");
+	    "\"target\":\"2099\"}\n"
+	    "{\"calls\":[{\"state\":\"connected\",\"direction\":\"in\",\"peer\":\"+4421\"}],\"target\":\"2099\"}"
+	    "\nNULL");
+	assert_rows(file, "SELECT count(*) FROM history_states WHERE state LIKE '%442%' OR state LIKE '%2099%'", "0");
 }
 
 static void removal_is_a_row_for_whom_there_are_rows(void **state)
