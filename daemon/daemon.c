@@ -88,7 +88,7 @@ static void on_file_replaced(void *arg)
 	struct daemon *d = arg;
 
 	if (d->history != NULL)
-		history_restate(d->history);
+		history_restate(d->history, loop_now(d->loop).wall);
 }
 
 /* Where the state is: as configured, the unit's, or the usual place. */

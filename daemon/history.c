@@ -25,6 +25,7 @@ struct history {
 	uint32_t generation; /* counts how often everybody was to be written again; from 1 */
 	bool behind;	     /* some are to be written, who stand in the log after `walked` */
 	uint64_t walked;
+	int64_t restated_at;	    /* wall: nothing that is written is from before */
 	int64_t again_at, alive_at; /* mono */
 	int64_t offset;		    /* of the wall clock against the monotonic one; 0 not known yet */
 	uint64_t lost;
@@ -73,7 +74,7 @@ void history_configure(struct history *h, const struct history_settings *setting
 	record.kind = after ? HISTORY_STARTED : HISTORY_STOPPED;
 	(void)store_append(h->store, &record);
 	if (after)
-		history_restate(h);
+		history_restate(h, now.wall);
 }
 
 /* --- one user ------------------------------------------------------------------------------------ */
@@ -159,6 +160,8 @@ static bool put(struct history *h, struct user *user)
 	struct published p = aggregator_published(user);
 	bool gap = user->history != 0 && user->history != GENERATION(h);
 
+	if (p.at < h->restated_at)
+		p.at = h->restated_at;
 	if (p.presence == NULL || !is_worth_it(user, p.presence))
 		return true;
 	if (append(h, user, &p, gap)) {
@@ -200,8 +203,9 @@ void history_renamed(struct history *h, const char *from, const struct user *use
 
 /* --- everybody ----------------------------------------------------------------------------------- */
 
-void history_restate(struct history *h)
+void history_restate(struct history *h, int64_t wall)
 {
+	h->restated_at = wall;
 	h->generation++;
 	h->behind = true;
 	h->walked = 0;
@@ -240,7 +244,7 @@ static void look_at_clock(struct history *h, struct instant now)
 	if (h->offset != 0 && (jump > JUMP_MS || jump < -JUMP_MS)) {
 		log_info("history", "clock_jumped", LOG_DURATION("by", jump < 0 ? -jump : jump),
 		    LOG_TEXT("why", "the machine slept, or the clock was set: what was between is not observed"));
-		history_restate(h);
+		history_restate(h, now.wall);
 	}
 	h->offset = offset;
 }

@@ -30,8 +30,8 @@ void history_published(struct history *h, struct user *user);
 void history_removed(struct history *h, struct user *user, int64_t at);
 void history_renamed(struct history *h, const char *from, const struct user *user, int64_t at);
 
-/* What was written is not to be relied on (another file, a machine that slept): everybody is written again. */
-void history_restate(struct history *h);
+/* What was written is not to be relied on (another file, a machine that slept): everybody is written again, as of `wall`. */
+void history_restate(struct history *h, int64_t wall);
 
 /* The end of a turn. `settled`: all that sources said is published. True: there is more to do. */
 bool history_run(struct history *h, bool settled, struct instant now);

@@ -138,7 +138,7 @@ static void read_column(struct users_csv *p, const char *title)
 
 	snprintf(name, sizeof name, "%.*s", at == NULL ? 63 : (int)(at - title), title);
 	*c = (struct column){ .column = vocab_find(&vocab_user_column, name) };
-	if (c->column < 0 || (at != NULL && (at[1] == '\0' || c->column == USER_ID))) {
+	if (c->column < 0 || (at != NULL && (!user_is_source_name(at + 1) || c->column == USER_ID))) {
 		fail(p, "unknown column \"%.40s\", expected %s, or one of them with @SOURCE", title,
 		    vocab_list(&vocab_user_column, known, sizeof known));
 		p->result = -EINVAL;

@@ -163,6 +163,14 @@ static const char *check_text(const char *what, const char *text, size_t max, ch
 	return NULL;
 }
 
+bool user_is_source_name(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && len <= USER_MAX_SOURCE_BYTES && strpbrk(text, " \t@;") == NULL && utf8_is_valid(text, len) &&
+	    !utf8_has_control(text, len);
+}
+
 static bool count_entry(void *arg, const char *entry, size_t len)
 {
 	(void)entry;

@@ -28,11 +28,12 @@ enum user_column {
 };
 extern const struct vocab vocab_user_column;
 
-#define USER_MAX_ID_BYTES    128
-#define USER_MAX_FIELD_BYTES 1024
-#define USER_MAX_GROUPS	     64
-#define USER_MAX_OVERRIDES   32 /* as one origin says them */
-#define USER_MAX_MERGED	     16 /* origins of one user */
+#define USER_MAX_ID_BYTES     128
+#define USER_MAX_FIELD_BYTES  1024
+#define USER_MAX_GROUPS	      64
+#define USER_MAX_OVERRIDES    32 /* as one origin says them */
+#define USER_MAX_SOURCE_BYTES 64 /* of the name of a source */
+#define USER_MAX_MERGED	      16 /* origins of one user */
 
 /* COLUMN@SOURCE: another address, or "-" for none, at one source. */
 struct user_override {
@@ -68,6 +69,9 @@ struct user_fields *user_fields_rename(const struct user_fields *f, const char *
 struct user_fields *user_fields_merge(struct user_fields *const *fields, size_t count);
 
 bool user_fields_equal(const struct user_fields *a, const struct user_fields *b);
+
+/* Whether a source can be called so: in COLUMN@SOURCE. */
+bool user_is_source_name(const char *text);
 
 /* NULL, or what is wrong with a column, as a sentence in buf: id missing or with a space, too long, not
  * UTF-8, control characters. */

@@ -10,7 +10,7 @@
 #include "daemon/base/utf8.h"
 #include "daemon/model/vocab.h"
 
-#define SOURCE_MAX_BYTES 64 /* of a source's name */
+#define SOURCE_MAX_BYTES USER_MAX_SOURCE_BYTES
 
 /* --- writing ------------------------------------------------------------------------------------- */
 
@@ -115,22 +115,12 @@ static bool read_groups(struct patch *p, const json_t *groups)
 	return true;
 }
 
-static bool is_source_name(const char *text)
-{
-	if (*text == '\0' || strlen(text) > SOURCE_MAX_BYTES || strpbrk(text, " \t@;") != NULL)
-		return false;
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text < ' ')
-			return false;
-	return true;
-}
-
 /* Drop the override, or put it in its place, or behind the others. */
 static bool set_override(struct patch *p, const char *key, int column, const char *source, const char *value)
 {
 	size_t at = 0;
 
-	if (!is_source_name(source))
+	if (!user_is_source_name(source))
 		return wrong(p, key, "names no source that there can be");
 	while (at < p->columns.override_count &&
 	    (p->overrides[at].column != column || strcmp(p->overrides[at].source, source) != 0))

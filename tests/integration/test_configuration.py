@@ -155,6 +155,8 @@ def test_file_that_is_not_there_is_a_sentence(start):
     (b"id\nal\x00ice\n", 2, ["NUL"]),
     (b"id\n" + b"x" * 129 + b"\n", 2, ["128"]),
     (b"id,id@switch\nalice,a\n", 1, ["id@switch"]),
+    (b"id,line@sw\xffitch\nalice,a\n", 1, ["line@sw?itch"]),
+    (b"id,line@a b\nalice,a\n", 1, ["line@a b"]),
     (b"", 1, ["empty"]),
 ], ids=lambda value: repr(value)[:40])
 def test_wrong_users_are_named_with_file_and_line(start, text, line, words):

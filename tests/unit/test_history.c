@@ -309,7 +309,7 @@ static void everybody_is_written_again_in_slices(void **state)
 	add_people();
 	wait_written();
 	assert_rows(file, "SELECT count(*), count(gap) FROM history WHERE kind='change'", "1300|0");
-	history_restate(history);
+	history_restate(history, w->now.wall);
 	say_line(w, &w->sw, "2005", LINE_IDLE); /* meanwhile */
 	run(w);
 	while (history_run(history, true, w->now))
