@@ -49,14 +49,17 @@ static inline void small_write(const char *name, const char *text)
 
 static inline void small_end(void)
 {
-	static const char *const files[] = { "users.csv", "presenced.yaml" };
+	static const char *const files[] = { "users.csv", "presenced.yaml", "state/presenced.db",
+		"state/presenced.db-wal", "state/presenced.db-shm", "state/presenced.lock" };
 	char path[128];
 
 	daemon_done(&small.daemon);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
 		snprintf(path, sizeof path, "%s/%s", small.folder, files[i]);
 		unlink(path);
 	}
+	snprintf(path, sizeof path, "%s/state", small.folder);
+	rmdir(path);
 	rmdir(small.folder);
 }
 
@@ -78,9 +81,11 @@ static inline void small_start(const char *mode)
 	    "id,name,groups,extension,voicemail\nalice,Alice A,sales;all,101,8123\n"
 	    "bob,Bob B,all,102,\ncarol,,,103,\n");
 	snprintf(text, sizeof text,
-	    "users: %s/users.csv\nmonitoring: {mode: %s}\nconsole: [{socket: %s}]\nlog: {level: error}\n"
-	    "sources: [{name: lab, type: feed, technology: tapi, socket: %s}]\n",
-	    small.folder, mode, small.console, small.feed);
+	    "users: %s/users.csv\nstate: %s/state\nmonitoring: {mode: %s}\nconsole: [{socket: %s}]\nlog: {level: "
+	    "error}\n"
+	    "sources: [{name: lab, type: feed, technology: tapi, socket: %s, directory: {use: true, match: "
+	    "[extension]}}]\n",
+	    small.folder, small.folder, mode, small.console, small.feed);
 	small_write("presenced.yaml", text);
 	snprintf(path, sizeof path, "%s/presenced.yaml", small.folder);
 	buf_init(&errors, 1 << 16);
