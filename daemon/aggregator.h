@@ -170,12 +170,15 @@ struct aggregator_source_stats {
 	enum source_status status[DOMAIN_COUNT];
 	const char *why[DOMAIN_COUNT]; /* NULL or a sentence */
 	int64_t since[DOMAIN_COUNT];   /* wall ms of the last change of status */
-	size_t watches, stale;
+	size_t watches;
 	uint64_t raw_states, unwatched, outdated, verifications, corrections, unanswered;
 	int64_t wrong_lamp_busy, wrong_lamp_any; /* ms, the bound that follows from verification and load */
 };
 void aggregator_source_stats(
     const struct aggregator *a, const struct agg_source *s, struct aggregator_source_stats *ret);
+
+/* Its watches whose state is stale. It looks at each of them while any can be: for who shows it to people. */
+size_t aggregator_source_stale(const struct agg_source *s);
 
 struct aggregator_stats {
 	size_t users, watched, dirty, watches;

@@ -468,10 +468,18 @@ void aggregator_source_stats(
 		ret->why[d] = c->why;
 		ret->since[d] = c->since;
 		ret->watches += c->watch_count;
-		ret->stale += stale_in(c);
 	}
 	ret->wrong_lamp_busy = wrong_lamp(a, ret->watches, a->settings.verify_busy);
 	ret->wrong_lamp_any = wrong_lamp(a, ret->watches, a->settings.verify_any);
+}
+
+size_t aggregator_source_stale(const struct agg_source *s)
+{
+	size_t n = 0;
+
+	for (int d = 0; d < DOMAIN_COUNT; d++)
+		n += stale_in(&s->channels[d]);
+	return n;
 }
 
 const struct source_id *agg_source_id(const struct agg_source *s)

@@ -189,7 +189,7 @@ void source_write(const struct source *s, struct buf *b)
 		jsonw_text(b, "why", why);
 	write_domains(s, b, &stats);
 	jsonw_int(b, "watches", (int64_t)stats.watches);
-	jsonw_int(b, "stale", (int64_t)stats.stale);
+	jsonw_int(b, "stale", s->agg == NULL ? 0 : (int64_t)aggregator_source_stale(s->agg));
 	jsonw_int(b, "raw_states", (int64_t)stats.raw_states);
 	jsonw_int(b, "unwatched", (int64_t)stats.unwatched);
 	jsonw_int(b, "outdated", (int64_t)stats.outdated);

@@ -237,6 +237,7 @@ static void on_started(void *arg, short what)
 static void stop(struct connector *c)
 {
 	struct hash_link *link;
+	size_t bucket = 0;
 
 	if (c == NULL)
 		return;
@@ -245,7 +246,7 @@ static void stop(struct connector *c)
 	loop_event_free(c->retry_event);
 	loop_event_free(c->first_event);
 	unix_socket_close(c->listen_fd, c->settings->socket);
-	while ((link = hashtab_next(&c->watches, NULL)) != NULL)
+	while ((link = hashtab_first(&c->watches, &bucket)) != NULL)
 		forget(c, hash_entry(link, struct feed_watch, link));
 	hashtab_done(&c->watches);
 	free(c);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#define MOVED_BUCKETS 2 /* with each insertion into a table that grows */
+
 /* SipHash (Aumasson, Bernstein 2012) with 1 compression and 3 finalization rounds: what Python and the Linux
  * kernel use for tables that strangers fill. */
 static uint64_t secret[2];
@@ -67,7 +69,21 @@ void hashtab_init(struct hashtab *t, const char *(*key)(const struct hash_link *
 void hashtab_done(struct hashtab *t)
 {
 	free(t->buckets);
+	free(t->old);
 	hashtab_init(t, t->key);
+}
+
+static bool is_old(const struct hashtab *t, uint32_t hash)
+{
+	return t->old != NULL && (hash & (t->old_count - 1)) >= t->moved;
+}
+
+/* The chain that an element with this hash is in, or belongs to. */
+static struct hash_link **chain_of(const struct hashtab *t, uint32_t hash)
+{
+	if (is_old(t, hash))
+		return &t->old[hash & (t->old_count - 1)];
+	return &t->buckets[hash & (t->bucket_count - 1)];
 }
 
 struct hash_link *hashtab_find(const struct hashtab *t, const char *key)
@@ -77,36 +93,46 @@ struct hash_link *hashtab_find(const struct hashtab *t, const char *key)
 	if (t->count == 0)
 		return NULL;
 	hash = hash_text(key);
-	for (struct hash_link *l = t->buckets[hash & (t->bucket_count - 1)]; l != NULL; l = l->next)
+	for (struct hash_link *l = *chain_of(t, hash); l != NULL; l = l->next)
 		if (l->hash == hash && strcmp(t->key(l), key) == 0)
 			return l;
 	return NULL;
 }
 
-static bool resize(struct hashtab *t, size_t count)
+/* --- growing ------------------------------------------------------------------------------------- */
+
+/* Some of the old buckets. They are all moved when the table is to grow again: it had as many elements as buckets. */
+static void move_some(struct hashtab *t, size_t buckets)
+{
+	struct hash_link *l, *next, **to;
+
+	for (; t->old != NULL && buckets > 0; buckets--) {
+		for (l = t->old[t->moved]; l != NULL; l = next) {
+			next = l->next;
+			to = &t->buckets[l->hash & (t->bucket_count - 1)];
+			l->next = *to;
+			*to = l;
+		}
+		if (++t->moved < t->old_count)
+			continue;
+		free(t->old);
+		t->old = NULL;
+		t->old_count = t->moved = 0;
+	}
+}
+
+static bool grow(struct hashtab *t, size_t count)
 {
 	struct hash_link **buckets = calloc(count, sizeof *buckets);
 
 	if (buckets == NULL)
 		return false;
-	for (size_t i = 0; i < t->bucket_count; i++) {
-		while (t->buckets[i] != NULL) {
-			struct hash_link *l = t->buckets[i];
-
-			t->buckets[i] = l->next;
-			l->next = buckets[l->hash & (count - 1)];
-			buckets[l->hash & (count - 1)] = l;
-		}
-	}
-	free(t->buckets);
+	move_some(t, SIZE_MAX);
+	t->old = t->buckets;
+	t->old_count = t->bucket_count;
 	t->buckets = buckets;
 	t->bucket_count = count;
 	return true;
-}
-
-static bool grow(struct hashtab *t)
-{
-	return resize(t, t->bucket_count == 0 ? 8 : t->bucket_count * 2);
 }
 
 void hashtab_reserve(struct hashtab *t, size_t count)
@@ -115,27 +141,29 @@ void hashtab_reserve(struct hashtab *t, size_t count)
 
 	while (buckets < count && buckets < SIZE_MAX / 2)
 		buckets *= 2;
-	if (count > 0 && buckets > t->bucket_count)
-		(void)resize(t, buckets);
+	if (count > 0 && buckets > t->bucket_count && grow(t, buckets))
+		move_some(t, SIZE_MAX);
 }
 
 int hashtab_insert(struct hashtab *t, struct hash_link *link)
 {
-	struct hash_link **bucket;
+	struct hash_link **chain;
 
-	if (t->count >= t->bucket_count && !grow(t) && t->bucket_count == 0)
+	if (t->count >= t->bucket_count && !grow(t, t->bucket_count == 0 ? 8 : t->bucket_count * 2) &&
+	    t->bucket_count == 0)
 		return -ENOMEM;
+	move_some(t, MOVED_BUCKETS);
 	link->hash = hash_text(t->key(link));
-	bucket = &t->buckets[link->hash & (t->bucket_count - 1)];
-	link->next = *bucket;
-	*bucket = link;
+	chain = chain_of(t, link->hash);
+	link->next = *chain;
+	*chain = link;
 	t->count++;
 	return 0;
 }
 
 void hashtab_remove(struct hashtab *t, struct hash_link *link)
 {
-	struct hash_link **l = &t->buckets[link->hash & (t->bucket_count - 1)];
+	struct hash_link **l = chain_of(t, link->hash);
 
 	while (*l != link)
 		l = &(*l)->next;
@@ -143,24 +171,36 @@ void hashtab_remove(struct hashtab *t, struct hash_link *link)
 	t->count--;
 }
 
+/* --- walking ------------------------------------------------------------------------------------- */
+
+/* The first element in this place or behind it: the old buckets, from `moved` on, come before the others. */
+static struct hash_link *first_from(const struct hashtab *t, size_t *place)
+{
+	for (; *place < t->old_count + t->bucket_count; ++*place) {
+		struct hash_link *l = *place < t->old_count ? t->old[*place] : t->buckets[*place - t->old_count];
+
+		if (l != NULL)
+			return l;
+	}
+	return NULL;
+}
+
 struct hash_link *hashtab_next(const struct hashtab *t, const struct hash_link *link)
 {
-	size_t bucket = 0;
+	size_t place = t->moved;
 
-	if (link != NULL) {
-		if (link->next != NULL)
-			return link->next;
-		bucket = (link->hash & (t->bucket_count - 1)) + 1;
-	}
-	for (; bucket < t->bucket_count; bucket++)
-		if (t->buckets[bucket] != NULL)
-			return t->buckets[bucket];
-	return NULL;
+	if (link != NULL && link->next != NULL)
+		return link->next;
+	if (link != NULL && is_old(t, link->hash))
+		place = (link->hash & (t->old_count - 1)) + 1;
+	else if (link != NULL)
+		place = t->old_count + (link->hash & (t->bucket_count - 1)) + 1;
+	return first_from(t, &place);
 }
 
 struct hash_link *hashtab_first(const struct hashtab *t, size_t *bucket)
 {
-	while (*bucket < t->bucket_count && t->buckets[*bucket] == NULL)
-		++*bucket;
-	return *bucket < t->bucket_count ? t->buckets[*bucket] : NULL;
+	if (*bucket < t->moved)
+		*bucket = t->moved;
+	return first_from(t, bucket);
 }

@@ -1,6 +1,7 @@
 /* hashtab.h: intrusive hash table keyed by strings; the link costs 16 bytes, the table allocates only
  * buckets. SPDX-License-Identifier: MIT
  *
+ * A table that grows moves a few elements with each insertion: a hundred thousand at once would take 10 ms and more.
  * The hash is keyed with a random number of the process (SipHash-1-3), since keys come from outside.
  */
 #ifndef PRESENCED_HASHTAB_H
@@ -18,6 +19,8 @@ struct hash_link {
 struct hashtab {
 	struct hash_link **buckets; /* owned; NULL while empty */
 	size_t bucket_count;	    /* a power of two, or 0 */
+	struct hash_link **old;	    /* owned; what it grows out of, NULL: it does not grow now */
+	size_t old_count, moved;    /* its buckets; of them, those whose elements have moved */
 	size_t count;
 	const char *(*key)(const struct hash_link *link);
 };
@@ -30,7 +33,7 @@ void hashtab_init(struct hashtab *t, const char *(*key)(const struct hash_link *
 /* Free the buckets; the elements belong to whoever put them in. */
 void hashtab_done(struct hashtab *t);
 
-/* Make room for `count` elements: growing later would move all of them at once. Without memory it grows later. */
+/* Make room for `count` elements, and move those that are in at once. Without memory it grows later. */
 void hashtab_reserve(struct hashtab *t, size_t count);
 
 /* The element with `key`, or NULL. */

@@ -163,6 +163,7 @@ int store_open(struct store **ret, struct loop *loop, const struct store_config 
 		store_free(s);
 		return r;
 	}
+	(void)pthread_setname_np(s->thread, "store"); /* for who looks at threads */
 	loop_event_arm(s->event);
 	*ret = s;
 	return 0;

@@ -169,7 +169,7 @@ static void unanswered_proof_is_stale_after_25_seconds_and_error_after_hold(void
 	advance(w, 1);
 	assert_shows(w, "alice", "busy | server_not_configured - | stale busy busy");
 	assert_int_equal(stats_of(w, &w->sw).unanswered, 1);
-	assert_int_equal(stats_of(w, &w->sw).stale, 1);
+	assert_int_equal(aggregator_source_stale(w->sw.agg), 1);
 	advance(w, 15 * SECOND - 1);
 	assert_shows(w, "alice", "busy | server_not_configured - | stale busy busy");
 	advance(w, 1);

@@ -117,6 +117,7 @@ static void chains_stay_short(void **state)
 	hashtab_init(&t, key_of);
 	for (size_t i = 0; i < ITEMS; i++)
 		assert_int_equal(hashtab_insert(&t, &items[i].link), 0);
+	assert_null(t.old); /* all are in the new buckets by now */
 	for (size_t i = 0; i < t.bucket_count; i++) {
 		size_t len = 0;
 
@@ -129,6 +130,57 @@ static void chains_stay_short(void **state)
 	free(items);
 }
 
+/* Whatever stands in the old buckets of a table that grows is found, walked, removed and emptied like the rest. */
+static void growing_is_not_seen(void **state)
+{
+	struct item *items = new_items();
+	struct hashtab t;
+
+	(void)state;
+	for (size_t n = 0; n < ITEMS; n++) {
+		struct hash_link *link;
+		size_t place = 0, left = n + 1;
+
+		hashtab_init(&t, key_of);
+		for (size_t i = 0; i <= n; i++) {
+			assert_int_equal(hashtab_insert(&t, &items[i].link), 0);
+			items[i].in = true;
+		}
+		assert_int_equal(count_by_walking(&t), n + 1);
+		for (size_t i = 0; i <= n; i++)
+			assert_ptr_equal(hashtab_find(&t, items[i].key), &items[i].link);
+		hashtab_remove(&t, &items[n / 2].link);
+		items[n / 2].in = false;
+		assert_null(hashtab_find(&t, items[n / 2].key));
+		for (left--; (link = hashtab_first(&t, &place)) != NULL; left--)
+			hashtab_remove(&t, link);
+		assert_int_equal(left, 0);
+		assert_int_equal(t.count, 0);
+		hashtab_done(&t);
+	}
+	free(items);
+}
+
+static void growing_is_done_before_it_grows_again(void **state)
+{
+	struct item *items = new_items();
+	struct hashtab t;
+
+	(void)state;
+	hashtab_init(&t, key_of);
+	for (size_t i = 0; i < ITEMS; i++) {
+		if (t.count == t.bucket_count)
+			assert_null(t.old);
+		assert_int_equal(hashtab_insert(&t, &items[i].link), 0);
+	}
+	hashtab_reserve(&t, (size_t)ITEMS * 10);
+	assert_null(t.old);
+	for (size_t i = 0; i < ITEMS; i++)
+		assert_ptr_equal(hashtab_find(&t, items[i].key), &items[i].link);
+	hashtab_done(&t);
+	free(items);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +188,8 @@ int main(void)
 		cmocka_unit_test(random_operations_match_an_array),
 		cmocka_unit_test(element_just_seen_may_be_removed),
 		cmocka_unit_test(chains_stay_short),
+		cmocka_unit_test(growing_is_not_seen),
+		cmocka_unit_test(growing_is_done_before_it_grows_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
