@@ -68,7 +68,7 @@ static void loss_makes_all_states_stale_at_once_and_still_shown(void **state)
 	run(w);
 	lose(w, &w->sw);
 	assert_int_equal(aggregator_source_stale(w->sw.agg), 50); /* in one step, whenever they are composed */
-	run_in_turns(w, 3);				 /* and in slices everybody is told */
+	run_in_turns(w, 3);					  /* and in slices everybody is told */
 	for (int i = 0; i < 50; i++) {
 		snprintf(id, sizeof id, "u%02d", i);
 		assert_shows(w, id, "busy | server_not_configured - | stale busy busy");
