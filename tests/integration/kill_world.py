@@ -215,14 +215,12 @@ def row(user, note):
     return {"merged": fields(user), "hand": said.get("hand"), "file": keys.get("file"), "note": copy.copy(note)}
 
 
-def run(rng, rounds, show=None):
-    """So many rounds; the report. `show` is told now and then."""
+def run(rng, rounds):
+    """So many rounds in one folder; the report."""
     world = World(rng)
     try:
         for _ in range(rounds):
             world.round()
-            if show is not None and world.rounds % 100 == 0:
-                show(world.report())
         world.finish()
         return world.report()
     except BaseException as error:
