@@ -27,6 +27,14 @@ static inline struct timespec timespec_of(int64_t ns)
 	return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_SECOND), .tv_nsec = (long)(ns % NS_PER_SECOND) };
 }
 
+/* How long it is until then; 0 if that is over. */
+static inline struct timespec time_until(int64_t then)
+{
+	int64_t now = now_ns();
+
+	return timespec_of(then > now ? then - now : 0);
+}
+
 __attribute__((noreturn)) static inline void die(const char *what)
 {
 	perror(what);

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,24 @@ PATIENCE_S = 60
 TICK = os.sysconf('SC_CLK_TCK')
 SUBSCRIBE = {'jsonrpc': '2.0', 'id': 1, 'method': 'presence.subscribe',
              'params': {'all': True, 'demand': False}}
+CALL = {'state': 'connected', 'direction': 'in', 'peer': '+442070846845', 'name': 'A. Caller'}
+
+
+# --- the world ---------------------------------------------------------------------------------------------------
+
+def users_csv(numbers):
+    return 'id,name,groups,extension\n' + ''.join(
+        f'u{i:06},Person Number {i},floor{i // 50};all,{i:06}\n' for i in numbers)
+
+
+def raw_line(user, busy):
+    return json.dumps({'address': user, 'domain': 'telephony', 'line': 'busy' if busy else 'idle',
+                       'calls': [CALL] if busy else []}, separators=(',', ':'))
+
+
+def write_circle(path, count):
+    """Everybody becomes busy, then idle: each line is a change."""
+    path.write_text(''.join(f'{raw_line(f"u{i:06}", busy)}\n' for busy in (True, False) for i in range(count)))
 
 
 # --- processes and their figures ---------------------------------------------------------------------------------
@@ -63,17 +82,26 @@ def answer(process, command=None):
     return json.loads(line) if line.startswith('{') else line.strip()
 
 
-class Daemon:
-    """presenced, its log, and a console that asks it things."""
+def in_front():
+    """What starts a program that the load of others does not hold up; only root may."""
+    return ['chrt', '-f', '5'] if os.geteuid() == 0 and shutil.which('chrt') else []
 
-    def __init__(self, folder, users, source=None):
+
+class Daemon:
+    """presenced, its log, and a console that asks it things. `prefix` starts it; `settings` go to the configuration."""
+
+    def __init__(self, folder, users, source=None, prefix=(), **settings):
         self.folder = Path(tempfile.mkdtemp(dir=folder))
         self.feed, self.socket = self.folder / 'feed', self.folder / 'console'
+        self.prefix, self.settings = prefix, settings
         (self.folder / 'users.csv').write_text(users)
         self.configure(source or {'name': 'lab', 'type': 'feed', 'technology': 'tapi', 'socket': str(self.feed)})
+        self.start()
+
+    def start(self):
         self.lines, self.news = [], threading.Condition()
         self.began = time.monotonic()
-        self.process = subprocess.Popen([BUILD / 'presenced', '-c', self.folder / 'presenced.yaml'],
+        self.process = subprocess.Popen([*self.prefix, BUILD / 'presenced', '-c', self.folder / 'presenced.yaml'],
                                         text=True, stderr=subprocess.PIPE)
         self.pid = self.process.pid
         self.thread = threading.Thread(target=self.read_log)
@@ -88,7 +116,8 @@ class Daemon:
         """Write the configuration; JSON is YAML, too."""
         (self.folder / 'presenced.yaml').write_text(json.dumps({
             'users': str(self.folder / 'users.csv'), 'monitoring': {'mode': 'always'},
-            'console': [{'socket': str(self.socket)}], 'sources': [source], 'log': {'level': 'debug'}}))
+            'state': str(self.folder / 'state'), 'console': [{'socket': str(self.socket)}], 'sources': [source],
+            'log': {'level': 'debug'}} | self.settings))
 
     def read_log(self):
         for line in self.process.stderr:
@@ -105,10 +134,16 @@ class Daemon:
         if not found or self.process.poll() is not None:
             sys.exit(f'presenced did not say "{text}":\n' + ''.join(self.lines[-20:]))
 
+    def ask(self, method, **params):
+        """The whole answer, and the seconds until it was there."""
+        request = json.dumps({'jsonrpc': '2.0', 'id': 1, 'method': method, 'params': params}).encode() + b'\n'
+        began = time.monotonic()
+        self.console.sendall(request)
+        line = self.answers.readline()
+        return json.loads(line), time.monotonic() - began
+
     def call(self, method, **params):
-        request = {'jsonrpc': '2.0', 'id': 1, 'method': method, 'params': params}
-        self.console.sendall(json.dumps(request).encode() + b'\n')
-        reply = json.loads(self.answers.readline())
+        reply, _ = self.ask(method, **params)
         if 'result' not in reply:
             sys.exit(f'{method}: {reply}')
         return reply['result']
@@ -135,8 +170,8 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def daemon(folder, users, source=None):
-    d = Daemon(folder, users, source)
+def daemon(folder, users, source=None, prefix=(), **settings):
+    d = Daemon(folder, users, source, prefix, **settings)
     try:
         yield d
     finally:

@@ -65,7 +65,7 @@ static void exchange(struct feeder *f, int64_t until)
 	for (;;) {
 		bool full = f->written < f->out.len;
 		struct pollfd p = { .fd = f->fd, .events = (short)(POLLIN | (full ? POLLOUT : 0)) };
-		struct timespec wait = timespec_of(until > now_ns() ? until - now_ns() : 0);
+		struct timespec wait = time_until(until);
 
 		if (ppoll(&p, 1, full && until == 0 ? NULL : &wait, NULL) < 0)
 			die("ppoll");

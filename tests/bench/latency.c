@@ -58,7 +58,7 @@ static void receive(struct latency *l, int64_t until)
 {
 	static char text[READ_BYTES];
 	struct pollfd p[2] = { { .fd = l->console, .events = POLLIN }, { .fd = l->feed, .events = POLLIN } };
-	struct timespec wait = timespec_of(until > now_ns() ? until - now_ns() : 0);
+	struct timespec wait = time_until(until);
 	ssize_t n;
 	int64_t now;
 
