@@ -16,7 +16,7 @@
 #include "daemon/console/subscription.h"
 
 #define REQUESTS_PER_TURN 64 /* of one connection, so that one console cannot keep the others waiting */
-#define REQUESTS_MS	  4  /* nor with a few large ones */
+#define REQUESTS_MS	  2  /* nor with a few large ones */
 
 static void on_readable(void *arg, short what);
 static void on_writable(void *arg, short what);

@@ -350,7 +350,19 @@ static int run_record(struct own *o, const struct record_item *item)
 	return r == -EIO ? -EIO : 0; /* one that makes no sense is not written */
 }
 
-/* Do what is in `items`, all of which goes to the batch. */
+/* One that only reads is told at once: it has nothing to do with what is committed. */
+static void finish_read(struct own *o, struct store_job *job)
+{
+	job->result = job->run(job, &o->files);
+	if (job->result < 0)
+		snprintf(o->why, sizeof o->why, "%s", database_why(o->files.db));
+	pthread_mutex_lock(&o->store->lock);
+	o->store->job_count--;
+	pthread_mutex_unlock(&o->store->lock);
+	store_finish(o->store, &job->item, job->result < 0 ? o->why : NULL);
+}
+
+/* Do what is in `items`; what writes goes to the batch. */
 static int run_items(struct own *o, struct store_items *items, bool *urgent)
 {
 	struct store_item *item;
@@ -358,6 +370,10 @@ static int run_items(struct own *o, struct store_items *items, bool *urgent)
 
 	while ((item = STAILQ_FIRST(items)) != NULL) {
 		STAILQ_REMOVE_HEAD(items, link);
+		if (item->kind == ITEM_JOB && job_of(item)->reads && r == 0) {
+			finish_read(o, job_of(item));
+			continue;
+		}
 		STAILQ_INSERT_TAIL(&o->batch, item, link);
 		if (item->kind == ITEM_JOB)
 			*urgent = true;
@@ -489,6 +505,30 @@ static bool has_work(struct store *s)
 	return any;
 }
 
+/* The next item, if it only reads. */
+static struct store_job *take_read(struct store *s)
+{
+	struct store_item *item;
+
+	pthread_mutex_lock(&s->lock);
+	item = STAILQ_FIRST(&s->queue);
+	if (item != NULL && item->kind == ITEM_JOB && job_of(item)->reads)
+		STAILQ_REMOVE_HEAD(&s->queue, link);
+	else
+		item = NULL;
+	pthread_mutex_unlock(&s->lock);
+	return item == NULL ? NULL : job_of(item);
+}
+
+/* Whoever only reads needs no transaction that writes. */
+static void run_reads(struct own *o)
+{
+	struct store_job *job;
+
+	while ((job = take_read(o->store)) != NULL)
+		finish_read(o, job);
+}
+
 /* The last word: until now was observed, and what is open ends. */
 static void say_stopped(struct own *o)
 {
@@ -519,6 +559,7 @@ void *store_thread(void *arg)
 				open_file(&o);
 			continue;
 		}
+		run_reads(&o);
 		if (has_work(s))
 			run_batch(&o);
 		if (o.files.db != NULL && now_ms() >= o.prune_at)
