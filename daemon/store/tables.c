@@ -38,11 +38,10 @@ int tables_see(struct database *db, enum tables_kind kind, const char *a, const 
 int tables_end_all(struct database *db)
 {
 	static const char *const sql[] = {
-		"DELETE FROM entries WHERE NOT EXISTS(SELECT 1 FROM temp.seen WHERE kind=0 AND a=origin AND b=key)",
-		"DELETE FROM notes WHERE NOT EXISTS(SELECT 1 FROM temp.seen WHERE kind=1 AND a=user AND b='')",
-		"DELETE FROM requests WHERE NOT EXISTS(SELECT 1 FROM temp.seen WHERE kind=2 AND a=source AND "
-		"b=address)",
-		"DELETE FROM memory WHERE NOT EXISTS(SELECT 1 FROM temp.seen WHERE kind=3 AND a=source AND b=key)",
+		"DELETE FROM entries WHERE NOT EXISTS(SELECT 1 FROM seen WHERE kind=0 AND a=origin AND b=key)",
+		"DELETE FROM notes WHERE NOT EXISTS(SELECT 1 FROM seen WHERE kind=1 AND a=user AND b='')",
+		"DELETE FROM requests WHERE NOT EXISTS(SELECT 1 FROM seen WHERE kind=2 AND a=source AND b=address)",
+		"DELETE FROM memory WHERE NOT EXISTS(SELECT 1 FROM seen WHERE kind=3 AND a=source AND b=key)",
 	};
 	int r = 0;
 
