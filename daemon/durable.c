@@ -454,11 +454,6 @@ const char *durable_folder(const struct durable *d)
 	return d->config.folder;
 }
 
-struct origins *durable_origins(const struct durable *d)
-{
-	return d->origins;
-}
-
 struct notes *durable_notes(const struct durable *d)
 {
 	return d->notes;

@@ -73,7 +73,6 @@ bool durable_run(struct durable *d, struct instant now);
 int64_t durable_deadline(const struct durable *d, struct instant now); /* mono ms */
 
 struct store *durable_store(const struct durable *d); /* NULL: it was stopped */
-struct origins *durable_origins(const struct durable *d);
 struct notes *durable_notes(const struct durable *d);
 struct inbox *durable_inbox(const struct durable *d);
 

@@ -187,11 +187,6 @@ void notes_set_known(struct notes *n)
 	n->known = true;
 }
 
-bool notes_are_known(const struct notes *n)
-{
-	return n->known;
-}
-
 int64_t notes_end(const struct notes *n)
 {
 	const struct kept_note *k = RB_MIN(notes_by_end, (struct notes_by_end *)(uintptr_t)&n->by_end);

@@ -39,7 +39,6 @@ size_t notes_count(const struct notes *n);
 
 /* They were read: who has none is known to have none. Until then notes_write() writes nothing of who has none. */
 void notes_set_known(struct notes *n);
-bool notes_are_known(const struct notes *n);
 
 /* The wall time of the next end, or INSTANT_NEVER; a note that ended at or before `wall`, or NULL. */
 int64_t notes_end(const struct notes *n);
