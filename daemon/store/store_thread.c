@@ -350,19 +350,7 @@ static int run_record(struct own *o, const struct record_item *item)
 	return r == -EIO ? -EIO : 0; /* one that makes no sense is not written */
 }
 
-/* One that only reads is told at once: it has nothing to do with what is committed. */
-static void finish_read(struct own *o, struct store_job *job)
-{
-	job->result = job->run(job, &o->files);
-	if (job->result < 0)
-		snprintf(o->why, sizeof o->why, "%s", database_why(o->files.db));
-	pthread_mutex_lock(&o->store->lock);
-	o->store->job_count--;
-	pthread_mutex_unlock(&o->store->lock);
-	store_finish(o->store, &job->item, job->result < 0 ? o->why : NULL);
-}
-
-/* Do what is in `items`; what writes goes to the batch. */
+/* Do what is in `items`, all of which goes to the batch: who reads is shown what is on disk, and nothing that may go. */
 static int run_items(struct own *o, struct store_items *items, bool *urgent)
 {
 	struct store_item *item;
@@ -370,10 +358,6 @@ static int run_items(struct own *o, struct store_items *items, bool *urgent)
 
 	while ((item = STAILQ_FIRST(items)) != NULL) {
 		STAILQ_REMOVE_HEAD(items, link);
-		if (item->kind == ITEM_JOB && job_of(item)->reads && r == 0) {
-			finish_read(o, job_of(item));
-			continue;
-		}
 		STAILQ_INSERT_TAIL(&o->batch, item, link);
 		if (item->kind == ITEM_JOB)
 			*urgent = true;
@@ -520,7 +504,18 @@ static struct store_job *take_read(struct store *s)
 	return item == NULL ? NULL : job_of(item);
 }
 
-/* Whoever only reads needs no transaction that writes. */
+static void finish_read(struct own *o, struct store_job *job)
+{
+	job->result = job->run(job, &o->files);
+	if (job->result < 0)
+		snprintf(o->why, sizeof o->why, "%s", database_why(o->files.db));
+	pthread_mutex_lock(&o->store->lock);
+	o->store->job_count--;
+	pthread_mutex_unlock(&o->store->lock);
+	store_finish(o->store, &job->item, job->result < 0 ? o->why : NULL);
+}
+
+/* With nothing to write before it, what only reads needs no transaction and no commit. */
 static void run_reads(struct own *o)
 {
 	struct store_job *job;
