@@ -329,6 +329,12 @@ void durable_forget(struct durable_op *op)
 
 /* --- turns --------------------------------------------------------------------------------------- */
 
+/* For its turn to come, and for the disk; not for its own work in slices. */
+static bool has_deadline(const struct durable_op *op)
+{
+	return op->submitted || !op->begun;
+}
+
 static void is_late(struct durable_op *op)
 {
 	if (op->submitted)
@@ -347,6 +353,7 @@ static bool step_op(struct durable_op *op, struct instant now)
 
 	if (op->submitted)
 		return false;
+	op->begun = true;
 	step = op->step(op, now);
 	if (step == STEP_OVER)
 		op_finish(op);
@@ -369,7 +376,7 @@ static void end_late_ones(struct durable_ops *ops, struct instant now)
 
 	for (op = TAILQ_FIRST(ops); op != NULL; op = next) {
 		next = TAILQ_NEXT(op, place);
-		if (now.mono >= op->deadline)
+		if (has_deadline(op) && now.mono >= op->deadline)
 			is_late(op);
 	}
 }
@@ -420,7 +427,7 @@ static int64_t earliest(const struct durable_ops *ops)
 	int64_t deadline = INSTANT_NEVER;
 
 	TAILQ_FOREACH (op, ops, place)
-		if (op->deadline < deadline)
+		if (has_deadline(op) && op->deadline < deadline)
 			deadline = op->deadline;
 	return deadline;
 }

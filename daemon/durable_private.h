@@ -41,6 +41,7 @@ struct durable_op {
 	char field[128];
 	bool alone;	  /* in the queue: one after another */
 	bool renames;	  /* notes wait for it, and it for them */
+	bool begun;	  /* its turn has come: a large one takes as long as it takes */
 	bool submitted;	  /* to the store, which has not answered */
 	bool overdue;	  /* it took too long: it was answered, and is in no list; what the store says is still done */
 	int64_t deadline; /* mono: for its turn to come, then for the store's answer; INSTANT_NEVER none */
