@@ -33,6 +33,7 @@ PURE_SRC   := $(MODEL_SRC) daemon/changelog.c daemon/directory.c $(wildcard daem
               daemon/config.c daemon/config_yaml.c daemon/users_csv.c connectors/option.c connectors/specs.c \
               connectors/xml.c connectors/link_settings.c connectors/sip/pidf_words.c \
               cli/when.c cli/history_summary.c cli/users_text.c \
+              connectors/tapi/line.c connectors/tapi/csta_line.c connectors/tapi/csta_refusal.c \
               $(wildcard connectors/*/*_spec.c connectors/*/*_document.c)
 DAEMON_SRC := $(filter-out $(PURE_SRC) daemon/presenced.c,$(wildcard daemon/*.c daemon/console/*.c daemon/store/*.c)) \
               $(filter-out $(PURE_SRC),$(wildcard connectors/*.c connectors/*/*.c))

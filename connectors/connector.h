@@ -52,6 +52,13 @@ int source_raw_state(struct source *src, const char *address, const struct raw_f
  * none. */
 bool source_address_of(struct source *src, const char *user_id, enum domain domain, char *buf, size_t size);
 
+/* Whether two texts are one number (presenced.yaml(5), numbers): connectors cannot tell, the core knows how numbers are
+ * dialled here. */
+bool source_same_number(const struct source *src, const char *a, const char *b);
+
+/* Whether a number is one of a person who is watched at this address: any extension, or the line. */
+bool source_is_own(const struct source *src, const char *address, enum domain domain, const char *number);
+
 /* The domains that it is configured to serve, 1u << DOMAIN_RICH | ... */
 unsigned source_domains(const struct source *src);
 
@@ -70,6 +77,11 @@ const char *source_recall(const struct source *src, const char *key, bool *ret_k
 
 /* The password: the one that was set at run time, else as secret_read() finds it, with its results. */
 int source_secret(const struct source *src, const char *text, const char *file, char *buf, char *err, size_t err_size);
+
+/* Whether it is another one than `known` (NULL: there was none) now. One that cannot be read: false, and a sentence in `why`,
+ * else "". */
+bool source_secret_differs(
+    const struct source *src, const char *text, const char *file, const char *known, char *why, size_t why_size);
 
 /* Keep a password from now on. `done`, later and once, has NULL or a sentence; NULL: nobody waits. -ENOMEM: not called. */
 int source_set_secret(struct source *src, const char *secret, void (*done)(void *arg, const char *why), void *arg);

@@ -50,10 +50,17 @@ static enum framing_result next_length(
 {
 	uint8_t head[16];
 	size_t len = 0;
+	ssize_t have;
 
 	if (state->total != 0)
 		return whole(state, in, ret_len);
-	if (evbuffer_copyout(in, head, f->head) < f->head)
+	have = evbuffer_copyout(in, head, f->head);
+	for (ssize_t i = 0; i < f->zeros && i < have; i++)
+		if (head[i] != 0) {
+			snprintf(why, size, "%s", f->other);
+			return FRAMING_BROKEN;
+		}
+	if (have < f->head)
 		return FRAMING_MORE;
 	for (size_t i = 0; i < f->bytes; i++)
 		len = len << 8 | head[f->offset + i];

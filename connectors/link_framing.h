@@ -19,14 +19,16 @@ enum framing_kind {
 
 struct framing {
 	enum framing_kind kind;
-	size_t max;	  /* bytes of a frame; for CONTENT_LENGTH of its body */
-	size_t head_max;  /* CONTENT_LENGTH: bytes of the head */
-	const char *end;  /* END */
-	const char *skip; /* LINE, END: bytes that are dropped before a frame ("\r\n "); NULL none */
-	uint8_t head;	  /* LENGTH: bytes of the head, 1 to 16 */
-	uint8_t offset;	  /* LENGTH: where in the head the length stands */
-	uint8_t bytes;	  /* LENGTH: 1, 2 or 4 */
-	bool head_counts; /* LENGTH: the length includes the head */
+	size_t max;	   /* bytes of a frame; for CONTENT_LENGTH of its body */
+	size_t head_max;   /* CONTENT_LENGTH: bytes of the head */
+	const char *end;   /* END */
+	const char *skip;  /* LINE, END: bytes that are dropped before a frame ("\r\n "); NULL none */
+	uint8_t head;	   /* LENGTH: bytes of the head, 1 to 16 */
+	uint8_t offset;	   /* LENGTH: where in the head the length stands */
+	uint8_t bytes;	   /* LENGTH: 1, 2 or 4 */
+	bool head_counts;  /* LENGTH: the length includes the head */
+	uint8_t zeros;	   /* LENGTH: the head begins with so many bytes of zero; others are another protocol */
+	const char *other; /* LENGTH: what to say then */
 };
 
 /* Where the search stands; zero at the start of a stream. */

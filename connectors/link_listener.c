@@ -13,6 +13,7 @@
 #include "connectors/link_tls.h"
 #include "connectors/link_wire.h"
 #include "daemon/base/logger.h"
+#include "daemon/base/unix_socket.h"
 #include "daemon/loop.h"
 
 #define DEFAULT_FIRST_MS 10000
@@ -44,6 +45,7 @@ struct link_listener {
 	struct link_protocol wires; /* the same, as wires know it */
 	SSL_CTX *context;	    /* owned; NULL without TLS */
 	int fd;
+	const char *path; /* of a Unix socket; NULL: it is none */
 	struct loop_event *event, *retry;
 	TAILQ_HEAD(, link_guest) guests;
 	size_t guest_count;
@@ -177,6 +179,10 @@ void *link_guest_data(const struct link_guest *g)
 /* An address of IPv4 that came through a socket of IPv6 is shown as what it is. */
 static void describe(struct link_guest *g)
 {
+	if (g->listener->path != NULL) {
+		snprintf(g->host, sizeof g->host, "local");
+		return;
+	}
 	link_address_text(&g->from.address.any, g->host, sizeof g->host, &g->port);
 	if (strncmp(g->host, "::ffff:", 7) == 0 && strchr(g->host, '.') != NULL)
 		memmove(g->host, g->host + 7, strlen(g->host + 7) + 1);
@@ -315,14 +321,22 @@ static int open_socket(struct link_listener *l, const char *host, uint16_t port)
 	return 0;
 }
 
+static void close_socket(struct link_listener *l)
+{
+	if (l->fd >= 0 && l->path != NULL)
+		unix_socket_close(l->fd, l->path);
+	else if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
 static void listener_destroy(void *object)
 {
 	struct link_listener *l = object;
 
 	loop_event_free(l->event);
 	loop_event_free(l->retry);
-	if (l->fd >= 0)
-		close(l->fd);
+	close_socket(l);
 	SSL_CTX_free(l->context);
 	free(l->datagram);
 	free(l);
@@ -339,14 +353,12 @@ void link_listener_free(struct link_listener *l)
 		drop(g);
 	loop_event_disarm(l->event);
 	loop_event_disarm(l->retry);
-	close(l->fd); /* the port is free at once */
-	l->fd = -1;
+	close_socket(l); /* the port is free at once */
 	loop_defer_free(l->loop, l, listener_destroy);
 }
 
 static int prepare(struct link_listener *l, const char *host, uint16_t port, char *err, size_t err_size)
 {
-	bool udp = l->settings->transport == LINK_UDP;
 	int r = open_socket(l, host, port);
 
 	if (r < 0) {
@@ -359,6 +371,13 @@ static int prepare(struct link_listener *l, const char *host, uint16_t port, cha
 		if (l->context == NULL)
 			return -EINVAL;
 	}
+	return 0;
+}
+
+static int prepare_events(struct link_listener *l)
+{
+	bool udp = l->settings->transport == LINK_UDP;
+
 	l->datagram = udp ? malloc(DATAGRAM_BYTES) : NULL;
 	l->event =
 	    loop_event_new(l->loop, "link-listen", l->fd, EV_READ | EV_PERSIST, udp ? on_datagrams : on_connection, l);
@@ -366,14 +385,13 @@ static int prepare(struct link_listener *l, const char *host, uint16_t port, cha
 	return l->event == NULL || l->retry == NULL || (udp && l->datagram == NULL) ? -ENOMEM : 0;
 }
 
-int link_listen(struct link_listener **ret, struct loop *loop, const struct link_listener_protocol *protocol,
-    const struct link_settings *settings, const char *host, uint16_t port, void *arg, char *err, size_t err_size)
+static struct link_listener *listener_new(
+    struct loop *loop, const struct link_listener_protocol *protocol, const struct link_settings *settings, void *arg)
 {
 	struct link_listener *l = calloc(1, sizeof *l);
-	int r;
 
 	if (l == NULL)
-		return -ENOMEM;
+		return NULL;
 	*l = (struct link_listener){ .loop = loop,
 		.protocol = protocol,
 		.settings = settings,
@@ -385,7 +403,14 @@ int link_listen(struct link_listener **ret, struct loop *loop, const struct link
 		    .unsent_max = protocol->unsent_max },
 		.fd = -1 };
 	TAILQ_INIT(&l->guests);
-	r = prepare(l, host, port, err, err_size);
+	return l;
+}
+
+/* The last step of both ways to listen; `r` is the result of those before. */
+static int begin(struct link_listener **ret, struct link_listener *l, int r)
+{
+	if (r == 0)
+		r = prepare_events(l);
 	if (r < 0) {
 		listener_destroy(l);
 		return r;
@@ -393,6 +418,27 @@ int link_listen(struct link_listener **ret, struct loop *loop, const struct link
 	loop_event_arm(l->event);
 	*ret = l;
 	return 0;
+}
+
+int link_listen(struct link_listener **ret, struct loop *loop, const struct link_listener_protocol *protocol,
+    const struct link_settings *settings, const char *host, uint16_t port, void *arg, char *err, size_t err_size)
+{
+	struct link_listener *l = listener_new(loop, protocol, settings, arg);
+
+	return l == NULL ? -ENOMEM : begin(ret, l, prepare(l, host, port, err, err_size));
+}
+
+int link_listen_local(struct link_listener **ret, struct loop *loop, const struct link_listener_protocol *protocol,
+    const char *path, const char *group, int64_t mode, void *arg, char *err, size_t err_size)
+{
+	static const struct link_settings in_the_clear = { .transport = LINK_TCP };
+	struct link_listener *l = listener_new(loop, protocol, &in_the_clear, arg);
+
+	if (l == NULL)
+		return -ENOMEM;
+	l->path = path;
+	l->fd = unix_socket_listen(path, group, mode, err, err_size);
+	return begin(ret, l, l->fd < 0 ? l->fd : 0);
 }
 
 uint16_t link_listener_port(const struct link_listener *l)

@@ -1,4 +1,4 @@
-/* link_listener.h: who connects to us, by UDP, TCP or TLS, with the framings and limits of link.h.
+/* link_listener.h: who connects to us, by UDP, TCP, TLS or a Unix socket, with the framings and limits of link.h.
  * SPDX-License-Identifier: MIT
  *
  * A guest is one connection, or over UDP the sender of one datagram, who is there for the one call of frame() only.
@@ -40,6 +40,10 @@ struct link_listener_protocol {
 int link_listen(struct link_listener **ret, struct loop *loop, const struct link_listener_protocol *protocol,
     const struct link_settings *settings, const char *host, uint16_t port, void *arg, char *err, size_t err_size);
 void link_listener_free(struct link_listener *l); /* NULL is fine */
+
+/* The same at a Unix socket (daemon/base/unix_socket.h), in the clear; its guests are at the host "local". */
+int link_listen_local(struct link_listener **ret, struct loop *loop, const struct link_listener_protocol *protocol,
+    const char *path, const char *group, int64_t mode, void *arg, char *err, size_t err_size);
 
 uint16_t link_listener_port(const struct link_listener *l);
 

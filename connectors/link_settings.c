@@ -102,3 +102,18 @@ void link_settings_check(const struct link_settings *s, const struct option_crit
 	if (s->key_file != NULL && s->cert_file == NULL)
 		option_wrong(critic, "key_file", "a key without its certificate, expected cert_file too");
 }
+
+bool link_listen_split(const char *text, char *host, size_t size, uint16_t *ret_port)
+{
+	char any[LINK_HOST_SIZE + 16];
+
+	host[0] = '\0';
+	*ret_port = 0;
+	if (text[strspn(text, "0123456789")] != '\0')
+		return link_split(text, host, size, ret_port) && *ret_port != 0 && link_is_numeric(host);
+	snprintf(any, sizeof any, "any:%.16s", text); /* a port alone is read with a host before it */
+	if (!link_split(any, host, size, ret_port))
+		return false;
+	host[0] = '\0';
+	return true;
+}

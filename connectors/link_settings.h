@@ -63,6 +63,9 @@ void link_settings_check(const struct link_settings *settings, const struct opti
  * if it is none of these. */
 bool link_split(const char *server, char *host, size_t size, uint16_t *ret_port);
 
+/* Where to listen: "port" (then host is "": every address) or "address:port", numeric. False if it is neither. */
+bool link_listen_split(const char *text, char *host, size_t size, uint16_t *ret_port);
+
 /* Whether a host is an address of IPv4 or IPv6 rather than a name. */
 bool link_is_numeric(const char *host);
 

@@ -27,6 +27,10 @@ struct connector_spec {
 	/* Tell of every option whose value is wrong, alone or beside another one. NULL: no check. */
 	void (*check)(const void *settings, const struct option_critic *critic);
 
+	/* The name of an option without which these settings are not enough, beside those that always are required. NULL: none,
+	 * as is no function. */
+	const char *(*missing)(const void *settings);
+
 	/* The address to watch for a user in the peer's own spelling, into buf; false: none here. `source` is
 	 * the name of the source, for overrides (user_address()). */
 	bool (*address)(const void *settings, const char *source, const struct user_fields *user, enum domain domain,
@@ -35,6 +39,9 @@ struct connector_spec {
 
 /* All specs, ended by NULL. */
 extern const struct connector_spec *const connector_specs[];
+
+/* The name of the first option that is missing, or NULL. */
+const char *connector_spec_missing(const struct connector_spec *spec, const void *settings);
 
 /* The spec called `type`, or NULL. */
 const struct connector_spec *connector_spec_find(const char *type);

@@ -114,6 +114,11 @@ void aggregator_resync_end(struct aggregator *a, struct agg_source *s, unsigned 
 int aggregator_raw_state(
     struct aggregator *a, struct agg_source *s, const char *address, const struct raw_facts *facts, struct instant now);
 
+/* Whether two texts are one number. / Whether a number is one of the users who are watched at an address. */
+bool aggregator_same_number(const struct aggregator *a, const char *x, const char *y);
+bool aggregator_is_own(const struct aggregator *a, const struct agg_source *s, enum domain domain, const char *address,
+    const char *number);
+
 /* --- running ------------------------------------------------------------------------------------- */
 
 /* Do what is due at `now` and compose dirty users, at most `budget` of them. True: there is more to do. */

@@ -429,6 +429,48 @@ int aggregator_raw_state(
 	return 0;
 }
 
+/* --- whose number --------------------------------------------------------------------------------- */
+
+bool aggregator_same_number(const struct aggregator *a, const char *x, const char *y)
+{
+	const struct numbers_config *numbers = &a->settings.rules.numbers;
+	struct number one, other;
+
+	return number_normalise(numbers, x, &one) && number_normalise(numbers, y, &other) &&
+	    number_equal(numbers, &one, &other);
+}
+
+struct own_search {
+	const struct aggregator *aggregator;
+	const char *number;
+	bool found;
+};
+
+static bool is_this_one(void *arg, const char *entry, size_t len)
+{
+	struct own_search *search = arg;
+	char text[NUMBER_MAX_BYTES];
+
+	if (len < sizeof text) {
+		memcpy(text, entry, len);
+		text[len] = '\0';
+		search->found = aggregator_same_number(search->aggregator, text, search->number);
+	}
+	return !search->found;
+}
+
+bool aggregator_is_own(
+    const struct aggregator *a, const struct agg_source *s, enum domain domain, const char *address, const char *number)
+{
+	struct hash_link *link = hashtab_find(&s->channels[domain].by_address, address);
+	const struct watch *w = link == NULL ? NULL : hash_entry(link, const struct watch, link);
+	struct own_search search = { a, number, aggregator_same_number(a, address, number) };
+
+	for (uint32_t i = 0; w != NULL && !search.found && i < w->user_count; i++)
+		user_list_each(user_field(w->users[i]->user->fields, USER_EXTENSION), is_this_one, &search);
+	return search.found;
+}
+
 /* --- asking -------------------------------------------------------------------------------------- */
 
 /* What verification promises: asked after `interval` or when its turn comes, answered or stale, then hold. */

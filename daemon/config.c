@@ -429,7 +429,7 @@ static void read_source_settings(struct config_reader *r, yaml_node_t *node, con
 	};
 	const struct config_table tables[] = { { config_source_options, s }, { s->spec->options, s->settings }, { 0 } };
 	const struct option_critic critic = { source_option_wrong, &(struct source_place){ r, node, path } };
-	const struct option *missing;
+	const char *missing;
 
 	options_set_defaults(s->spec->options, s->settings);
 	config_read_map(r, node, path, tables, parts);
@@ -441,10 +441,9 @@ static void read_source_settings(struct config_reader *r, yaml_node_t *node, con
 	    s->spec->technology >= 0 ? (enum technology)s->spec->technology : s->spec->technology_of(s->settings);
 	if (s->spec->check != NULL)
 		s->spec->check(s->settings, &critic);
-	missing = options_missing(s->spec->options, s->settings);
-	if (missing != NULL && s->enabled && config_child(r, node, missing->name) == NULL)
-		config_warning(
-		    r, node, path, "%s is missing: the source is not_configured until it is given", missing->name);
+	missing = connector_spec_missing(s->spec, s->settings);
+	if (missing != NULL && s->enabled && config_child(r, node, missing) == NULL)
+		config_warning(r, node, path, "%s is missing: the source is not_configured until it is given", missing);
 }
 
 static void read_source(struct config_reader *r, yaml_node_t *node, const char *path, void *arg)

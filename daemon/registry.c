@@ -4,10 +4,12 @@
 
 #include "connectors/feed/feed.h"
 #include "connectors/sip/sip.h"
+#include "connectors/tapi/tapi.h"
 
 static const struct connector_type *const types[] = {
 	&feed_type,
 	&sip_type,
+	&tapi_type,
 	NULL,
 };
 

@@ -248,7 +248,7 @@ static void not_started(struct source *s, const char *why)
 
 static void run(struct source *s)
 {
-	const struct option *missing = options_missing(s->config.spec->options, s->config.settings);
+	const char *missing = connector_spec_missing(s->config.spec, s->config.settings);
 	char err[512] = "";
 
 	loop_event_free(s->retry);
@@ -258,7 +258,7 @@ static void run(struct source *s)
 		return;
 	}
 	if (missing != NULL) {
-		snprintf(err, sizeof err, "%s is missing in the configuration", missing->name);
+		snprintf(err, sizeof err, "%s is missing in the configuration", missing);
 		set_idle(s, SOURCE_STATUS_NOT_CONFIGURED, err);
 		return;
 	}
@@ -292,14 +292,14 @@ static void halt(struct source *s)
 
 int source_start(struct source *s, char *err, size_t err_size)
 {
-	const struct option *missing = options_missing(s->config.spec->options, s->config.settings);
+	const char *missing = connector_spec_missing(s->config.spec, s->config.settings);
 
 	if (!s->config.enabled) {
 		snprintf(err, err_size, "source %s is disabled in the configuration", s->config.name);
 		return -EINVAL;
 	}
 	if (missing != NULL) {
-		snprintf(err, err_size, "source %s has no %s in the configuration", s->config.name, missing->name);
+		snprintf(err, err_size, "source %s has no %s in the configuration", s->config.name, missing);
 		return -EINVAL;
 	}
 	s->stopped = false;

@@ -35,6 +35,20 @@ int source_secret(const struct source *s, const char *text, const char *file, ch
 	return secret_read(text, stat(path, &st) == 0 ? path : file, buf, err, err_size);
 }
 
+bool source_secret_differs(
+    const struct source *s, const char *text, const char *file, const char *known, char *why, size_t why_size)
+{
+	char secret[SECRET_SIZE];
+	int r;
+	bool differs;
+
+	why[0] = '\0';
+	r = source_secret(s, text, file, secret, why, why_size);
+	differs = r >= 0 && ((r > 0) != (known != NULL) || (known != NULL && strcmp(secret, known) != 0));
+	explicit_bzero(secret, sizeof secret);
+	return differs;
+}
+
 /* Who waits for a secret to be kept. */
 struct secret_wait {
 	void (*done)(void *arg, const char *why);

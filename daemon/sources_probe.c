@@ -38,12 +38,12 @@ static void on_probe_limit(void *arg, short what)
 /* The first hop is the core's: whether there is anything that could be asked. */
 static bool probe_configuration(struct source *s)
 {
-	const struct option *missing = options_missing(s->config.spec->options, s->config.settings);
+	const char *missing = connector_spec_missing(s->config.spec, s->config.settings);
 	char why[512];
 
 	if (missing != NULL) {
 		snprintf(why, sizeof why, "%s is missing: give it under source %s in the configuration, then reload",
-		    missing->name, s->config.name);
+		    missing, s->config.name);
 		source_probe_hop(s, "configuration", why, false);
 		return false;
 	}

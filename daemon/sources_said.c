@@ -128,6 +128,16 @@ bool source_address_of(struct source *s, const char *user_id, enum domain domain
 	return user != NULL && sources_host.address(s, user->fields, domain, buf, size);
 }
 
+bool source_same_number(const struct source *s, const char *a, const char *b)
+{
+	return aggregator_same_number(s->all->aggregator, a, b);
+}
+
+bool source_is_own(const struct source *s, const char *address, enum domain domain, const char *number)
+{
+	return s->agg != NULL && aggregator_is_own(s->all->aggregator, s->agg, domain, address, number);
+}
+
 const char *source_name(const struct source *s)
 {
 	return s->config.name;

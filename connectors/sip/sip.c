@@ -19,8 +19,6 @@
 #include "daemon/loop.h"
 
 #define ALIVE_MS	 10000 /* an OPTIONS not answered in that time says that the server is gone */
-#define FORBIDDEN_MIN_MS (5 * 60000)
-#define FORBIDDEN_MAX_MS (60 * 60000)
 #define PROBE_TIMEOUT_MS 2000
 #define REFUSAL_TOLD_MS	 60000
 
@@ -79,14 +77,12 @@ static void come_up(struct connector *c, enum source_status status, const char *
 /* Not by the clock of lost connections: a server that refuses a password counts the attempts. */
 static void forbidden(struct connector *c, const char *why)
 {
-	char text[512], wait[DURATION_TEXT_SIZE];
+	char text[512];
 
 	if (!link_is_up(c->link))
 		return; /* several answers may say so */
-	snprintf(text, sizeof text, "%.300s; tried again in %s, at once by: presencectl source %s restart", why,
-	    duration_format(c->forbidden_ms, wait), source_name(c->source));
-	link_fail(c->link, LINK_NEXT_PAUSE, c->forbidden_ms, why);
-	c->forbidden_ms = c->forbidden_ms * 2 < FORBIDDEN_MAX_MS ? c->forbidden_ms * 2 : FORBIDDEN_MAX_MS;
+	link_fail(c->link, LINK_NEXT_PAUSE,
+	    forbidden_again(&c->forbidden, source_name(c->source), why, text, sizeof text), why);
 	c->excused = true;
 	say_status(c, SOURCE_STATUS_FORBIDDEN, text);
 }
@@ -244,7 +240,7 @@ static void on_settled(void *arg)
 {
 	struct connector *c = arg;
 
-	c->forbidden_ms = FORBIDDEN_MIN_MS; /* nobody was refused */
+	c->forbidden.next = 0; /* nobody was refused */
 	if (c->up)
 		source_resync_end(c->source, source_domains(c->source));
 }
@@ -420,7 +416,6 @@ static int start(
 	c->protocol = protocol;
 	c->protocol.name = source_name(source);
 	c->protocol.quiet_ms = c->settings->keepalive;
-	c->forbidden_ms = FORBIDDEN_MIN_MS;
 	sip_domain(c->settings, c->domain, sizeof c->domain);
 	sip_user(c->settings, c->user, sizeof c->user);
 	snprintf(c->registrar, sizeof c->registrar, "sip:%s", c->domain);
@@ -470,12 +465,8 @@ static void verify(struct connector *c, const char *address, enum domain domain)
 /* A password that cannot be read does not stop what works. */
 static bool outdated(const struct connector *c, char *why, size_t size)
 {
-	char password[SECRET_SIZE];
-	int r = source_secret(c->source, c->settings->password, c->settings->password_file, password, why, size);
-	bool differs = (r > 0) != c->has_password || strcmp(password, c->password) != 0;
-
-	explicit_bzero(password, sizeof password);
-	return r >= 0 && differs;
+	return source_secret_differs(c->source, c->settings->password, c->settings->password_file,
+	    c->has_password ? c->password : NULL, why, size);
 }
 
 static void stats(const struct connector *c, struct buf *b)

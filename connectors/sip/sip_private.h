@@ -3,6 +3,7 @@
 #ifndef PRESENCED_SIP_PRIVATE_H
 #define PRESENCED_SIP_PRIVATE_H
 
+#include "connectors/forbidden.h"
 #include "connectors/link_listener.h"
 #include "connectors/secret.h"
 #include "connectors/sip/sip.h"
@@ -40,11 +41,11 @@ struct connector {
 	int64_t armed_at; /* monotonic ms, of `timer`; 0: not armed */
 	char domain[LINK_HOST_SIZE], user[256], password[SECRET_SIZE], registrar[LINK_HOST_SIZE + 8];
 	bool has_password;
-	bool up;		   /* it has answered, and lets us in */
-	enum source_status said;   /* to the core */
-	char why[512];		   /* of a status that is not up */
-	bool excused;		   /* why the connection ends has been said */
-	int64_t forbidden_ms;	   /* how long it is left alone after the next refusal */
+	bool up;		 /* it has answered, and lets us in */
+	enum source_status said; /* to the core */
+	char why[512];		 /* of a status that is not up */
+	bool excused;		 /* why the connection ends has been said */
+	struct forbidden forbidden;
 	bool crlf;		   /* half a ping has come */
 	uint64_t heard, malformed; /* messages */
 	char last_malformed[160];

@@ -107,20 +107,9 @@ bool sip_uri_is_at(const char *uri, const char *domain)
 
 bool sip_listen_at(const struct sip_settings *s, char *host, size_t size, uint16_t *ret_port)
 {
-	char any[LINK_HOST_SIZE + 16];
-
 	host[0] = '\0';
 	*ret_port = 0;
-	if (s->listen == NULL)
-		return false;
-	if (s->listen[strspn(s->listen, "0123456789")] == '\0') { /* a port alone is read with a host before it */
-		snprintf(any, sizeof any, "any:%.16s", s->listen);
-		if (!link_split(any, host, size, ret_port))
-			return false;
-		host[0] = '\0';
-		return true;
-	}
-	return link_split(s->listen, host, size, ret_port) && *ret_port != 0 && link_is_numeric(host);
+	return s->listen != NULL && link_listen_split(s->listen, host, size, ret_port);
 }
 
 /* --- the address of a line ------------------------------------------------------------------------- */
