@@ -253,9 +253,9 @@ class Model:
         need(all(p.state in ("alerting", *ANSWERED) for p in active.call.others(active)), "nobody to transfer to")
         device, to = held.device, active.call.others(active)[0].number
         new, items = self._merge(held, active, without=True)
-        new.calling, new.called = held.call.others(held)[0].number if held.call.others(held) else None, to
-        new.calling = new.parties[0].number
+        new.calling, new.called = new.parties[0].number, to
         self._transferred(new, items, held, active, to, "transfer", [(device.number, "null")])
+        self._tidy(new)
         return new
 
     def conference(self, number, call=None):
@@ -512,6 +512,13 @@ class Model:
     def _failed(self, call, number, cause):
         call.parties.append(Party(call, number, "fail", "in", None))
         self._tell("Failed", call, self._way("failedConnection", "failingDevice", call, number), cause)
+        self._tidy(call)
+
+    def _tidy(self, call):
+        """A call that nobody of ours has to do with any more is none of ours."""
+        if not any(party.device or party.state == "queued" for party in call.parties):
+            for party in list(call.parties):
+                self._remove(party)
 
     def _queued(self, call, number, cause):
         self._join(call, number, "queued", "in")
@@ -563,6 +570,7 @@ class Model:
             self._tell("NetworkReached", call, [("outboundConnection", "connection", number),
                                                 ("networkInterfaceDevice", "device", "T1")], cause)
             self._delivered(party, cause, call.parties)
+            self._tidy(call)
             return
         reason, target = self._obstacle(device, call)
         if not reason:
