@@ -32,11 +32,15 @@ MODEL_KINDS = ("reuse_call_id",)
 #   status(value)       any SystemStatus
 DEEDS = ("messages_lost", "overload", "monitor_stop", "restart_announced", "session_terminated", "late_event", "status")
 
-BER = b"\x60\x1c\xa1\x1a\x06\x0b\x2b\x0c\x02\x88\x36\x01\x00\x00\x00\x00\x01\xbe\x0b\x28\x09\xa0\x07\xa0\x05\x03\x03\x00\x08\x00"
+BER = bytes.fromhex("601ca11a060b2b0c028836010000000001be0b2809a007a00503030008 00")
 
 
 def _with_length(data, length):
     return data[:2] + length.to_bytes(2, "big") + data[4:]
+
+
+def _event(writer, ref, content="", name="AgentReadyEvent"):
+    return writer.document(name, writer.t("monitorCrossRefID", ref) + content)
 
 
 def _nested(writer, _ref, options):
@@ -46,7 +50,7 @@ def _nested(writer, _ref, options):
 
 def _big(writer, ref, options):
     size = options.get("size", 65527)
-    start = writer.document("AgentReadyEvent", writer.t("monitorCrossRefID", ref) + writer.e("extensions", "@"))
+    start = _event(writer, ref, writer.e("extensions", "@"))
     padding = "<x>" + "y" * 800 + "</x>"
     room = size - len(start.encode()) + 1
     text = padding * (room // len(padding))
@@ -57,20 +61,18 @@ def _big(writer, ref, options):
 # Documents, as events of a monitor whose reference is ref.
 DOCUMENTS = {
     "not_xml": lambda writer, ref, options: options.get("document", "this is not XML"),
-    "unclosed": lambda writer, ref, options: writer.document("AgentReadyEvent", writer.t("monitorCrossRefID", ref))[:-9],
+    "unclosed": lambda writer, ref, options: _event(writer, ref)[:-9],
     "doctype": lambda writer, ref, options:
         '<!DOCTYPE a [<!ENTITY b "202"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]>'
-        + writer.document("AgentReadyEvent", writer.t("monitorCrossRefID", ref) + "<agentDevice>&c;</agentDevice>"),
+        + _event(writer, ref, "<agentDevice>&c;</agentDevice>"),
     "deep": _nested,
-    "long_text": lambda writer, ref, options: writer.document("AgentReadyEvent", writer.t("monitorCrossRefID", ref)
-                                                              + writer.t("agentID", "9" * 5000)),
+    "long_text": lambda writer, ref, options: _event(writer, ref, writer.t("agentID", "9" * 5000)),
     "big_document": _big,
-    "unknown_event": lambda writer, ref, options: writer.document("TeleportedEvent", writer.t("monitorCrossRefID", ref)),
-    "unknown_reference": lambda writer, ref, options: writer.document(
-        "AgentReadyEvent", writer.t("monitorCrossRefID", "no-such-monitor")),
+    "unknown_event": lambda writer, ref, options: _event(writer, ref, name="TeleportedEvent"),
+    "unknown_reference": lambda writer, ref, options: _event(writer, "no-such-monitor"),
     "no_reference": lambda writer, ref, options: writer.document("AgentReadyEvent"),
-    "bad_utf8": lambda writer, ref, options: writer.document(
-        "AgentReadyEvent", writer.t("monitorCrossRefID", ref) + writer.t("agentID", "@")).encode().replace(b"@", b"\xc3("),
+    "bad_utf8": lambda writer, ref, options: _event(writer, ref, writer.t("agentID", "@")).encode().replace(
+        b"@", b"\xc3("),
 }
 # Bytes, made of a proper frame; those in CLOSING end the connection.
 BYTES = {

@@ -10,18 +10,16 @@ import collections
 import dataclasses
 import itertools
 
-OFF_HOOK = ("initiated", "connected", "fail")
-ANSWERED = ("connected", "hold")
+import csta_truth
+from csta_truth import ANSWERED, OFF_HOOK
+
 AGENT_EVENTS = ("LoggedOn", "LoggedOff", "NotReady", "Ready", "Busy", "WorkingAfterCall")
 FORWARDS = ("forwardImmediate", "forwardImmInt", "forwardImmExt", "forwardBusy", "forwardBusyInt", "forwardBusyExt",
             "forwardNoAns", "forwardNoAnsInt", "forwardNoAnsExt", "forwardDND", "forwardDNDInt", "forwardDNDExt")
 
 # targets: [(device number, its state after the event or None)]; call: the Call, or None for an event of a device
 Event = collections.namedtuple("Event", "name call fields cause targets")
-# endpoint: the other party's number, None if withheld, UNKNOWN if there is none or there are several
-Seen = collections.namedtuple("Seen", "call_id state endpoint others")
 Forward = collections.namedtuple("Forward", "on number rings")
-UNKNOWN = object()
 
 
 class Illegal(Exception):
@@ -193,13 +191,9 @@ class Model:
 
     def dial(self, number, called, call=None, cause="newCall"):
         party = self._party(number, call, "initiated")
-        call, called = party.call, str(called)
-        call.called, party.state = called, "connected"
-        self._tell("Originated", call, [("originatedConnection", "connection", party.number),
-                                        ("callingDevice", "device", party.number), ("calledDevice", "device", called)],
-                   cause)
-        self._route(call, called, cause)
-        return call
+        self._originated(party, str(called), cause)
+        self._route(party.call, str(called), cause)
+        return party.call
 
     def answer(self, number, call=None):
         """A ringing call is answered; another active call of the device is put on hold before."""
@@ -219,7 +213,8 @@ class Model:
 
     def hold(self, number, call=None, cause="normal"):
         party = self._party(number, call, "connected")
-        need(any(other.state in ANSWERED for other in party.call.others(party)), "nobody is there to be held")
+        others = [other.state for other in party.call.others(party)]
+        need(others and all(state in ANSWERED for state in others), "who is to be held is not there, or not yet")
         party.state = "hold"
         self._tell("Held", party.call, [("heldConnection", "connection", party.number),
                                         ("holdingDevice", "device", party.number)], cause)
@@ -250,7 +245,10 @@ class Model:
         if to is not None:
             return self._blind_transfer(number, call, str(to))
         held, active = self._consultation(number, call)
-        need(all(p.state in ("alerting", *ANSWERED) for p in active.call.others(active)), "nobody to transfer to")
+        there = {p.state for p in active.call.others(active)}
+        need(there <= {"alerting", *ANSWERED}, "nobody to transfer to")
+        need("alerting" not in there or all(p.state == "connected" for p in held.call.others(held)),
+             "the call is held on both sides")
         device, to = held.device, active.call.others(active)[0].number
         new, items = self._merge(held, active, without=True)
         new.calling, new.called = new.parties[0].number, to
@@ -373,49 +371,12 @@ class Model:
         return list(self._device(number).parties)
 
     def snapshot(self, number):
-        """One Seen for each call of the device."""
-        seen = []
-        for call, party in self._device(number).parties.items():
-            others = call.others(party)
-            endpoint = others[0].number if len(others) == 1 else UNKNOWN
-            seen.append(Seen(call.id, party.state, endpoint, [other.state for other in others]))
-        return seen
+        return csta_truth.snapshot(self._device(number))
 
     def truth(self, number):
-        """The line as a presence service has to publish it.
+        return csta_truth.truth(self._device(number))
 
-        peers of a call: every number that may rightly be shown; peer: the one at the other end, None if it is withheld
-        or if there are several.
-        """
-        device = self._device(number)
-        if not device.in_service:
-            line, calls = "offline", []
-        else:
-            states = {party.state for party in device.parties.values()}
-            line = ("busy" if states & set(OFF_HOOK) else "ringing" if "alerting" in states
-                    else "held" if "hold" in states else "idle")
-            calls = [self._told(call, party) for call, party in device.parties.items() if party.state != "queued"]
-        return {"line": line, "dnd": device.dnd, "forward": self._forwarded(device), "calls": calls}
-
-    @staticmethod
-    def _told(call, party):
-        others = call.others(party)
-        answered = any(other.state in ANSWERED for other in others)
-        state = {"alerting": "ringing", "hold": "held", "connected": "connected" if answered else "dialing"}.get(
-            party.state, "dialing")
-        first = others[0].number if len(others) == 1 else call.called if not others else None
-        peers = {other.number for other in others} | {call.calling, call.called}
-        return {"state": state, "direction": party.direction, "peer": first,
-                "peers": sorted(peer for peer in peers - {party.number} if peer)}
-
-    @staticmethod
-    def _forwarded(device):
-        on = {kind: forward for kind, forward in device.forwards.items() if forward.on}
-        if "forwardImmediate" in on:
-            return {"target": on["forwardImmediate"].number}
-        if "forwardImmInt" in on and "forwardImmExt" in on:
-            return {"target": on["forwardImmExt"].number}
-        return None
+    snapshot.__doc__, truth.__doc__ = csta_truth.snapshot.__doc__, csta_truth.truth.__doc__
 
     # ---- the inside
 
@@ -460,12 +421,14 @@ class Model:
         if caller is None or str(caller) not in self.devices:
             return self._from_outside(caller, called, name)
         call = self.off_hook(caller)
-        party = call.parties[0]
-        call.called, party.state = called, "connected"
-        self._tell("Originated", call, [("originatedConnection", "connection", party.number),
-                                        ("callingDevice", "device", party.number), ("calledDevice", "device", called)],
-                   "newCall")
+        self._originated(call.parties[0], called, "newCall")
         return call
+
+    def _originated(self, party, called, cause):
+        party.call.called, party.state = called, "connected"
+        self._tell("Originated", party.call, [("originatedConnection", "connection", party.number),
+                                              ("callingDevice", "device", party.number),
+                                              ("calledDevice", "device", called)], cause)
 
     def _join(self, call, number, state, direction):
         party = Party(call, number, state, direction, self.devices.get(number))
@@ -493,8 +456,12 @@ class Model:
     @staticmethod
     def _way(connection, device, call, number):
         """The elements that most events share."""
-        return [(connection, "connection", number), (device, "device", number), ("callingDevice", "device", call.calling),
-                ("calledDevice", "device", call.called), ("lastRedirectionDevice", "redirection", call.redirected)]
+        return [(connection, "connection", number), (device, "device", number), *Model._ends(call)]
+
+    @staticmethod
+    def _ends(call):
+        return [("callingDevice", "device", call.calling), ("calledDevice", "device", call.called),
+                ("lastRedirectionDevice", "redirection", call.redirected)]
 
     def _delivered(self, party, cause, parties):
         call = party.call
@@ -506,8 +473,9 @@ class Model:
 
     def _established(self, party, cause):
         call = party.call
-        self._tell("Established", call, self._way("establishedConnection", "answeringDevice", call, party.number), cause,
-                   [(p.number, p.state) for p in call.parties if p.device and not (p.group and p.state == "alerting")])
+        targets = [(p.number, p.state) for p in call.parties if p.device and not (p.group and p.state == "alerting")]
+        self._tell("Established", call, self._way("establishedConnection", "answeringDevice", call, party.number),
+                   cause, targets)
 
     def _failed(self, call, number, cause):
         call.parties.append(Party(call, number, "fail", "in", None))
@@ -530,11 +498,12 @@ class Model:
         call = party.call
         targets = [(p.number, "null" if p is party else p.state) for p in call.parties
                    if p.device and (p is party or not p.group)]
-        fields = [("connection", "connection", party.number), ("divertingDevice", "device", party.number),
-                  ("newDestination", "device", to), ("callingDevice", "device", call.calling),
-                  ("calledDevice", "device", call.called), ("lastRedirectionDevice", "redirection", call.redirected)]
         self._remove(party)
-        self._tell("Diverted", call, fields, cause, targets)
+        self._diverted(call, party.number, to, cause, targets)
+
+    def _diverted(self, call, number, to, cause, targets):
+        self._tell("Diverted", call, [("connection", "connection", number), ("divertingDevice", "device", number),
+                                      ("newDestination", "device", to), *self._ends(call)], cause, targets)
 
     def _forward(self, device, base, call):
         """Where a type of forwarding sends this call, or None."""
@@ -581,30 +550,24 @@ class Model:
             targets = [(p.number, p.state) for p in call.parties if p.device]
             if self.habits.tells_diverted:
                 targets.append((number, "null"))
-            self._tell("Diverted", call, [("connection", "connection", number), ("divertingDevice", "device", number),
-                                          ("newDestination", "device", target), ("callingDevice", "device", call.calling),
-                                          ("calledDevice", "device", call.called),
-                                          ("lastRedirectionDevice", "redirection", call.redirected)], reason, targets)
+            self._diverted(call, number, target, reason, targets)
             call.redirected = number
             self._route(call, target, reason, hops + 1)
 
     def _hold_active(self, device, cause):
         for party in device.active():
-            need(party.state == "connected" and any(o.state in ANSWERED for o in party.call.others(party)),
-                 f"{device.number} cannot hold its call")
+            need(party.state == "connected", f"{device.number} cannot hold its call")
             self.hold(device.number, party.call, cause)
 
     def _silence_group(self, call):
         """The call is answered: it stops ringing at the rest of the group."""
         for party in [p for p in call.parties if p.group and p.state == "alerting"]:
             taker = next(p.number for p in call.parties if p.state == "connected" and p.number != call.calling)
-            fields = ([("droppedConnection", "connection", party.number), ("releasingDevice", "device", party.number)]
-                      if self.habits.group == "cleared" else
-                      [("connection", "connection", party.number), ("divertingDevice", "device", party.number),
-                       ("newDestination", "device", taker)])
             self._remove(party)
-            self._tell("ConnectionCleared" if self.habits.group == "cleared" else "Diverted", call, fields, "callPickup",
-                       [(party.number, "null")])
+            if self.habits.group == "cleared":
+                self._cleared(call, party, "callPickup", [(party.number, "null")])
+            else:
+                self._diverted(call, party.number, taker, "callPickup", [(party.number, "null")])
         for party in call.parties:
             party.group = False
 
@@ -624,7 +587,8 @@ class Model:
                 self._remove(leaver)
                 self._cleared(call, leaver, cause, targets)
             if self.habits.clearing == "call" and not goes_on:
-                self._tell("CallCleared", call, [("clearedCall", "connection", None)], cause, [(n, None) for n in heard])
+                self._tell("CallCleared", call, [("clearedCall", "connection", None)], cause,
+                           [(number, None) for number in heard])
         else:
             devices = [p for p in going if p.device]
             for leaver in going:

@@ -131,8 +131,8 @@ class Peer:
         asked = self.mine.get(invoke_id)
         wanted = asked and asked[0] + "Response"
         if not asked or document.name not in (wanted, "CSTAErrorCode"):
-            self.complain(f"{document.name} {invoke_id} answers nothing"
-                          + (f" (waiting: {', '.join(f'{v[0]} {k}' for k, v in self.mine.items())})" if self.mine else ""))
+            waiting = ", ".join(f"{name} {number}" for number, (name, _, _) in self.mine.items())
+            self.complain(f"{document.name} {invoke_id} answers nothing; waiting: {waiting or 'nothing'}")
             return
         del self.mine[invoke_id]
         asked[1].cancel()
@@ -194,7 +194,8 @@ class Peer:
             for monitor in self.monitors.values():
                 monitor.unsaid |= monitor.device == request.device
         elif "late_answer" in faults:
-            self.switch.after(faults["late_answer"].get("seconds", 1), lambda: self._say(request, answer, following, {}))
+            self.switch.after(faults["late_answer"].get("seconds", 1),
+                              lambda: self._say(request, answer, following, {}))
         elif "out_of_order" in faults:
             self.postponed.append([faults["out_of_order"].get("count", 2), request, answer, following])
         else:
@@ -227,7 +228,7 @@ class Peer:
             return self.writer.error("operation", "securityViolation")
         if switch.status in ("disabled", "initializing") and name not in BEFORE_ENABLED:
             return self.writer.error("systemResourceAvailability", "resourceBusy")
-        if request.device is not None and request.device not in switch.model.devices and name != "StartApplicationSession":
+        if request.device is not None and request.device not in switch.model.devices:
             return self.writer.error("operation", "invalidDeviceID")
         answer = getattr(self, "_do_" + name)(request, faults)
         if name != "StartApplicationSession":
@@ -235,7 +236,8 @@ class Peer:
         return answer
 
     def _negative(self, name, error):
-        return self.writer.session(name + "NegResponse", self.writer.e("errorCode", self.writer.t("definedError", error)))
+        code = self.writer.e("errorCode", self.writer.t("definedError", error))
+        return self.writer.session(name + "NegResponse", code)
 
     def _do_StartApplicationSession(self, request, _faults):  # noqa: N802
         switch, document = self.switch, request.document
@@ -362,7 +364,7 @@ class Peer:
         if limit is not None:
             self.starts = [when for when in self.starts if now - when < 1.0] + [now]
             if len(self.starts) > limit:
-                self.complain(f"pace: {len(self.starts)} monitors started within a second, {limit} are allowed", request)
+                self.complain(f"pace: {len(self.starts)} monitors in a second, {limit} are allowed", request)
 
     def _do_MonitorStop(self, request, _faults):  # noqa: N802
         reference = request.document.text("monitorCrossRefID")
@@ -403,7 +405,8 @@ class Peer:
 
     def _do_GetDoNotDisturb(self, request, _faults):  # noqa: N802
         dnd = self.switch.model.devices[request.device].dnd
-        return self.writer.document("GetDoNotDisturbResponse", self.writer.e("doNotDisturbOn", "true" if dnd else "false"))
+        return self.writer.document("GetDoNotDisturbResponse",
+                                    self.writer.e("doNotDisturbOn", "true" if dnd else "false"))
 
     def _do_GetForwarding(self, request, _faults):  # noqa: N802
         return self.writer.forwarding(self.switch.model.devices[request.device])
@@ -418,8 +421,9 @@ class Peer:
     def _do_SetForwarding(self, request, _faults):  # noqa: N802
         document = request.document
         try:
-            self.switch.model.set_forward(request.device, document.text("forwardingType", "forwardImmediate"),
-                                          BOOLEANS.get(document.text("activateForward"), False), document.text("forwardDN"))
+            on = BOOLEANS.get(document.text("activateForward"), False)
+            self.switch.model.set_forward(request.device, document.text("forwardingType", "forwardImmediate"), on,
+                                          document.text("forwardDN"))
         except Illegal:
             return self.writer.error("operation", "invalidParameterValue")
         return self.writer.document("SetForwardingResponse")

@@ -39,7 +39,8 @@ from csta_xml import Dialect, Writer  # noqa: E402
 Sent = collections.namedtuple("Sent", "device name call state cause reference")
 Asked = collections.namedtuple("Asked", "name device id time")
 KEPT = 200000
-LATE = {"Held": ("heldConnection", "holdingDevice", "hold"), "Retrieved": ("retrievedConnection", "retrievingDevice", "connected"),
+LATE = {"Held": ("heldConnection", "holdingDevice", "hold"),
+        "Retrieved": ("retrievedConnection", "retrievingDevice", "connected"),
         "Established": ("establishedConnection", "answeringDevice", "connected"),
         "Delivered": ("connection", "alertingDevice", "alerting"),
         "ConnectionCleared": ("droppedConnection", "releasingDevice", "null")}
@@ -94,7 +95,6 @@ class CstaSwitch:
         self.writer = Writer(self.dialect, self.model)
         self._segments, self._faults, self._peers, self._loads = segments, [], {}, []
         self._loop = self._net = None
-        self._lock = threading.RLock()
         if isinstance(extensions, int):
             extensions = [str(2001 + n) for n in range(extensions)]
         elif isinstance(extensions, str):
@@ -225,7 +225,7 @@ class CstaSwitch:
         return self.do(lambda: csta_life.step(self.model, rng, devices))
 
     def load(self, events_per_second, seconds=None, rng=None, devices=None):
-        """Random calls at that rate of events, in the switch's own thread. Gives a Load: stop(), events, done, wait()."""
+        """Random calls at that rate of events, in the switch's thread. Gives a Load: stop(), events, wait()."""
         load = csta_life.Load(self, events_per_second, seconds, rng or random.Random(1), devices)
         self._loads.append(load)
         self.do(load.start)
@@ -378,7 +378,8 @@ class CstaSwitch:
 
     def _living(self):
         """The clients that have said something, so that they can be spoken to."""
-        return [peer for peer in list(self._peers.values()) if peer.link.alive and (peer.session or self.session != "required")]
+        return [peer for peer in list(self._peers.values())
+                if peer.link.alive and (peer.session or self.session != "required")]
 
     def _monitors(self, device):
         return [monitor for peer in list(self._peers.values()) for monitor in list(peer.monitors.values())
@@ -425,10 +426,11 @@ class CstaSwitch:
             call_id, text = monitor.late
             if event:
                 connection, which, state = LATE[event]
-                late = Event(event, Call(call_id, monitor.device, None, True),
-                             [(connection, "connection", monitor.device), (which, "device", monitor.device)], "normal", [])
+                fields = [(connection, "connection", monitor.device), (which, "device", monitor.device)]
+                late = Event(event, Call(call_id, monitor.device, None, True), fields, "normal", [])
                 text = self.writer.event(late, monitor.reference, self.writer.event_body(late, monitor.device), state)
-            self._send_event(monitor, Sent(monitor.device, event or "late", call_id, None, None, monitor.reference), text)
+            sent = Sent(monitor.device, event or "late", call_id, None, None, monitor.reference)
+            self._send_event(monitor, sent, text)
 
     def remove_device(self, number):
         """The device is deleted, and the switch ends its monitors."""
@@ -454,7 +456,7 @@ for _name in Model.OPERATIONS:
 
 def sentence(event):
     """An event in words."""
-    who = ", ".join(f"{number}" + (f" is {state}" if state else "") for number, state in event.targets) or "nobody hears"
+    who = ", ".join(number + (f" is {state}" if state else "") for number, state in event.targets) or "nobody hears"
     call = f" of call {event.call.id}" if event.call else ""
     device = "".join(f", {name} {value}" for name, kind, value in event.fields if not event.call and kind != "device")
     return f"{event.name}{call}{device}: {who}" + (f" ({event.cause})." if event.cause else ".")
@@ -481,7 +483,8 @@ def main(arguments=None):
             parser.error(f"no such thing in a dialect: {name}")
         dialect[name] = value == "true" if kinds[name] in (bool, "bool") else value or None
     switch = CstaSwitch("tls" if options.certificate else "tcp", options.extensions, options.session, options.user,
-                        options.password, options.certificate, options.port, dialect=dialect, heartbeat=options.heartbeat)
+                        options.password, options.certificate, options.port, dialect=dialect,
+                        heartbeat=options.heartbeat)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

@@ -8,7 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 from xml.sax.saxutils import escape
 
-from csta_model import UNKNOWN
+from csta_truth import UNKNOWN
 
 CSTA = "http://www.ecma-international.org/standards/ecma-323/csta/ed"
 SESSION = "http://www.ecma-international.org/standards/ecma-354/appl_session"
@@ -208,8 +208,8 @@ class Writer:
         else:
             state = self.e("compoundCallState", "".join(self.e("localConnectionState", one) for one in compound))
         endpoint = "" if seen.endpoint in (UNKNOWN, None) else self.device("endpointDevice", seen.endpoint)
-        return self.e("snapshotDeviceResponseInfo", self.connection("connectionIdentifier", seen.call_id, number, number)
-                      + endpoint + self.e("localCallState", state))
+        connection = self.connection("connectionIdentifier", seen.call_id, number, number)
+        return self.e("snapshotDeviceResponseInfo", connection + endpoint + self.e("localCallState", state))
 
     def snapshot(self, number, seen, cross_ref):
         """The response to SnapshotDevice, and the documents that follow it."""
