@@ -275,7 +275,9 @@ class Fold:
             self.calls = {} if not self.in_service else self.calls
 
     def _call_event(self, name, event):
-        connection = next(e for e in event if name_of(e).lower().endswith("connection"))
+        connection = next((e for e in event if name_of(e).lower().endswith("connection")), None)
+        if connection is None:
+            return
         call = call_of(connection)
         state = text(event, "localConnectionInfo")
         if state is None:

@@ -98,12 +98,13 @@ def step(model, rng, devices=None):
 class Load:
     """Random life at a rate of events, derived for devices whether they are monitored or not, in the switch's thread.
 
-    Plain calls mostly: made, answered, held now and then, ended; at most a third of the devices talk.
+    Plain calls: made, answered, held now and then, ended; at most a third of the devices talk. Mixed: the part of
+    operations that is anything legal instead.
     """
     TICK = 0.01
 
-    def __init__(self, switch, rate, seconds, rng, devices=None):
-        self.switch, self.rate, self.seconds, self.rng = switch, rate, seconds, rng
+    def __init__(self, switch, rate, seconds, rng, devices=None, mixed=0.0):
+        self.switch, self.rate, self.seconds, self.rng, self.mixed = switch, rate, seconds, rng, mixed
         self.numbers = [str(number) for number in devices or switch.model.devices]
         self.events, self.done, self.begun, self.began = 0, threading.Event(), None, 0
         self.calls = []
@@ -139,12 +140,14 @@ class Load:
         model, rng = self.switch.model, self.rng
         talking = len(self.calls) * 2 / max(1, len(self.numbers))
         try:
-            if not self.calls or talking < 0.33 and rng.random() < 0.5:
+            if self.mixed and rng.random() < self.mixed:
+                step(model, rng, self.numbers)
+            elif not self.calls or talking < 0.33 and rng.random() < 0.5:
                 caller = rng.choice(self.numbers) if rng.random() < 0.7 else rng.choice(OUTSIDE)
                 self.calls.append(model.call(caller, rng.choice(self.numbers)))
-                return
-            index = rng.randrange(len(self.calls))
-            self._advance(model, index, self.calls[index])
+            else:
+                index = rng.randrange(len(self.calls))
+                self._advance(model, index, self.calls[index])
         except Illegal:
             pass
 

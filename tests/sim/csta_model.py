@@ -451,7 +451,8 @@ class Model:
         if any(field[0] == "callingDevice" for field in fields):
             for party in call.parties:
                 party.direction = "out" if party.number == call.calling else "in"
-        self.listener(Event(name, call, fields, cause, targets))
+        if targets:
+            self.listener(Event(name, call, fields, cause, targets))
 
     @staticmethod
     def _way(connection, device, call, number):

@@ -3,13 +3,14 @@
 SPDX-License-Identifier: MIT
 """
 
+import collections
 import itertools
 import re
 import time
 
 from csta_model import Illegal
 from csta_wire import EVENT_ID, frame
-from csta_xml import BOOLEANS, SESSION_REQUESTS, Document
+from csta_xml import BOOLEANS, EDITIONS, SESSION_REQUESTS, Document
 
 ANSWER_WITHIN = 10.0
 BEFORE_ENABLED = ("RequestSystemStatus", "SystemRegister", "SystemRegisterCancel", *SESSION_REQUESTS)
@@ -49,7 +50,7 @@ class Peer:
         self.monitors, self.taken, self.ended = {}, {}, {}
         self.waiting, self.mine, self.postponed, self.lost_start = {}, {}, [], False
         self.last_id, self.ids, self.events = "0001", itertools.cycle(range(1, 9999)), itertools.count()
-        self.starts = []
+        self.starts = collections.deque()
 
     # ---- sending
 
@@ -146,7 +147,7 @@ class Peer:
             self.complain(f"the invoke id {invoke_id} is not for requests", request)
         if invoke_id in self.waiting:
             self.complain(f"the invoke id is in use by {self.waiting[invoke_id]!r}", request)
-        if document.name not in SESSION_REQUESTS:
+        if document.name not in SESSION_REQUESTS and document.namespace in EDITIONS:
             if self.namespace not in (None, document.namespace):
                 self.complain(f"the namespace was {self.namespace} before", request)
             self.namespace = document.namespace
@@ -361,10 +362,11 @@ class Peer:
 
     def _pace_of_starts(self, request):
         limit, now = self.switch.max_starts, time.monotonic()
-        if limit is not None:
-            self.starts = [when for when in self.starts if now - when < 1.0] + [now]
-            if len(self.starts) > limit:
-                self.complain(f"pace: {len(self.starts)} monitors in a second, {limit} are allowed", request)
+        self.starts.append(now)
+        while now - self.starts[0] >= 1.0:
+            self.starts.popleft()
+        if limit is not None and len(self.starts) > limit:
+            self.complain(f"pace: {len(self.starts)} monitors in a second, {limit} are allowed", request)
 
     def _do_MonitorStop(self, request, _faults):  # noqa: N802
         reference = request.document.text("monitorCrossRefID")

@@ -224,9 +224,9 @@ class CstaSwitch:
         """One legal random operation; gives the sentence that says which."""
         return self.do(lambda: csta_life.step(self.model, rng, devices))
 
-    def load(self, events_per_second, seconds=None, rng=None, devices=None):
+    def load(self, events_per_second, seconds=None, rng=None, devices=None, mixed=0.0):
         """Random calls at that rate of events, in the switch's thread. Gives a Load: stop(), events, wait()."""
-        load = csta_life.Load(self, events_per_second, seconds, rng or random.Random(1), devices)
+        load = csta_life.Load(self, events_per_second, seconds, rng or random.Random(1), devices, mixed)
         self._loads.append(load)
         self.do(load.start)
         return load
@@ -336,30 +336,40 @@ class CstaSwitch:
     def _to_monitor(self, monitor, event, state, body):
         text = self.writer.event(event, monitor.reference, body, state)
         sent = Sent(monitor.device, event.name, event.call and event.call.id, state, event.cause, monitor.reference)
-        if event.call and state != "null":
-            monitor.spoken[event.call.id] = text
-        elif event.call:
-            monitor.late = (event.call.id, monitor.spoken.pop(event.call.id, text))
+        if event.call:
+            self._remember(monitor, event, state, text)
         faults = self._faults and self.take_faults(lambda f: f.on_event(event, monitor.device))
         if not faults:
             self._send_event(monitor, sent, text)
         elif "drop_events" in faults:
             self.counters["dropped"] += 1
             return
+        elif "reorder" in faults:
+            monitor.held.append((sent, text))
+            return
         else:
             self._odd_event(monitor, sent, text, event, state, body, faults)
-            return
         while monitor.held:
             self._send_event(monitor, *monitor.held.pop(0))
+
+    @staticmethod
+    def _remember(monitor, event, state, text):
+        """The last event of each call that goes on, and of the one that ended last."""
+        for over in [value[0] for _, kind, value in event.fields if kind == "old"]:
+            monitor.late = (over, monitor.spoken.pop(over, text))
+        if event.name == "CallCleared":
+            return
+        if state == "null":
+            monitor.late = (event.call.id, monitor.spoken.pop(event.call.id, text))
+        else:
+            monitor.spoken[event.call.id] = text
 
     def _odd_event(self, monitor, sent, text, event, state, body, faults):
         if "unknown_cross_ref" in faults:
             text = self.writer.event(event, "m-0", body, state)
         if "raw_event" in faults:
             text = faults["raw_event"]["document"].replace("{ref}", monitor.reference)
-        if "reorder" in faults:
-            monitor.held.append((sent, text))
-        elif "delay" in faults:
+        if "delay" in faults:
             self.after(faults["delay"].get("seconds", 0.2), lambda: self._send_event(monitor, sent, text))
         else:
             for _ in range(1 + (faults["duplicate"].get("count", 1) if "duplicate" in faults else 0)):
@@ -471,7 +481,7 @@ def main(arguments=None):
     parser.add_argument("--password")
     parser.add_argument("--certificate", nargs=2, metavar=("CERT", "KEY"), help="TLS instead of plain TCP")
     parser.add_argument("--heartbeat", type=float)
-    parser.add_argument("--random", type=float, metavar="RATE", help="random calls: events per second")
+    parser.add_argument("--random", type=float, metavar="RATE", help="random life: events per second")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quiet", action="store_true", help="nothing but the port")
     parser.add_argument("--dialect", nargs="*", default=[], metavar="NAME=VALUE", help="of Dialect, e.g. devices=tel")
@@ -493,7 +503,7 @@ def main(arguments=None):
     with switch:
         print(f"port {switch.port}", flush=True)
         if options.random:
-            switch.load(options.random, rng=random.Random(options.seed))
+            switch.load(options.random, rng=random.Random(options.seed), mixed=0.3)
         told = 0
         while not ended.wait(0.2):
             for violation in [] if options.quiet else switch.violations[told:]:

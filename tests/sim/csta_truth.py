@@ -1,4 +1,4 @@
-"""What is true of a device of the simulated switch: what a snapshot answers, and what a presence service has to publish.
+"""What is true of a device of the simulated switch: the snapshot, and what a presence service has to publish.
 
 SPDX-License-Identifier: MIT
 """
