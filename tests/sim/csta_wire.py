@@ -68,15 +68,13 @@ class Link:
     def __init__(self, net, sock, address, tls):
         self.net, self.address, self.alive = net, address, True
         self.framer, self.out, self.corked, self.joining = Framer(), bytearray(), False, False
-        self.ends, self.mask, self.half = False, None, None
+        self.size, self.mask, self.half = 0, None, None
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock, self.shaking = sock, bool(tls)
         if tls:
             self.sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         self._watch()
-        if tls:
-            self._guarded(self._progress)
 
     def send(self, data):
         """Write this, as soon as the socket takes it."""
@@ -150,9 +148,11 @@ class Link:
             return
         sizes = {"bytes": 1, "pieces": 7}.get(self.net.segments)
         while self.out:
-            size = random.randint(1, sizes) if sizes else 1 << 18
-            sent = self.sock.send(bytes(self.out[:size]) if sizes or len(self.out) > size else self.out)
+            # what TLS could not write has to be offered again, no shorter
+            self.size = self.size or (random.randint(1, sizes) if sizes else 1 << 18)
+            sent = self.sock.send(bytes(self.out[:self.size]))
             del self.out[:sent]
+            self.size = 0
         self._watch()
 
     def _read(self):
@@ -228,5 +228,4 @@ class Net:
                 self.live()
                 link = Link(self, sock, address, self.tls)
                 self.links.append(link)
-                if link.alive:
-                    self.owner.accepted(link)
+                self.owner.accepted(link)
