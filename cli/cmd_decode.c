@@ -7,26 +7,19 @@
 #include <strings.h>
 
 #include "cli/ctl.h"
-#include "connectors/sip/dialog_info_document.h"
+#include "cli/decode.h"
 #include "connectors/sip/pidf_document.h"
 #include "daemon/base/jsonw.h"
 #include "daemon/model/raw_json.h"
 
 #define MAX_FILE_BYTES (16 * 1024 * 1024)
 
-/* What the documents of one command share: those before tell what the later ones mean. */
-struct decoding {
-	const char *type; /* Content-Type; NULL not given */
-	struct xml_reader *reader;
-	struct line_dialogs dialogs;
-};
-
 /* Writes one whole line. False when the document is refused. */
 typedef bool (*decoder)(struct decoding *d, const char *data, size_t len, struct buf *b);
 
 /* --- verdicts -------------------------------------------------------------------------------------- */
 
-static bool refused(struct buf *b, const char *why)
+bool decode_refused(struct buf *b, const char *why)
 {
 	jsonw_object(b, NULL);
 	jsonw_text(b, "status", "error");
@@ -35,7 +28,7 @@ static bool refused(struct buf *b, const char *why)
 	return false;
 }
 
-static bool ignored(struct buf *b, const char *reason)
+bool decode_ignored(struct buf *b, const char *reason)
 {
 	jsonw_object(b, NULL);
 	jsonw_text(b, "status", "ignored");
@@ -56,7 +49,7 @@ static void write_half(struct buf *b, const char *key, const struct raw_facts *f
 	jsonw_object_end(b);
 }
 
-static bool taken(struct buf *b, const struct raw_facts *rich, const struct raw_facts *telephony)
+bool decode_taken(struct buf *b, const struct raw_facts *rich, const struct raw_facts *telephony)
 {
 	jsonw_object(b, NULL);
 	jsonw_text(b, "status", "ok");
@@ -74,7 +67,7 @@ static bool other_type(const struct decoding *d, bool (*takes)(const char *type)
 	if (d->type == NULL || takes(d->type))
 		return false;
 	snprintf(reason, sizeof reason, "a document of type %.200s is not of this kind", d->type);
-	return ignored(b, reason);
+	return decode_ignored(b, reason);
 }
 
 /* --- kinds ----------------------------------------------------------------------------------------- */
@@ -87,8 +80,8 @@ static bool decode_pidf(struct decoding *d, const char *data, size_t len, struct
 	if (other_type(d, pidf_takes, b))
 		return true;
 	if (pidf_read(d->reader, data, len, &reading, &error) < 0)
-		return refused(b, error.text);
-	return taken(b, &reading.rich, &reading.telephony);
+		return decode_refused(b, error.text);
+	return decode_taken(b, &reading.rich, &reading.telephony);
 }
 
 static bool decode_dialog_info(struct decoding *d, const char *data, size_t len, struct buf *b)
@@ -101,10 +94,10 @@ static bool decode_dialog_info(struct decoding *d, const char *data, size_t len,
 		return true;
 	r = dialog_info_read(d->reader, data, len, 0, &d->dialogs, &reading, &error);
 	if (r < 0)
-		return refused(b, error.text);
+		return decode_refused(b, error.text);
 	if (r == DIALOG_INFO_OLD)
-		return ignored(b, "the version is not newer than that of the document before");
-	return taken(b, NULL, &reading.facts);
+		return decode_ignored(b, "the version is not newer than that of the document before");
+	return decode_taken(b, NULL, &reading.facts);
 }
 
 static const struct {
@@ -113,6 +106,7 @@ static const struct {
 } kinds[] = {
 	{ "pidf", decode_pidf },
 	{ "dialog-info", decode_dialog_info },
+	{ "csta", decode_csta },
 };
 #define KIND_COUNT (sizeof kinds / sizeof *kinds)
 
@@ -156,7 +150,7 @@ static bool decode_file(struct decoding *d, decoder decode, const char *path)
 	r = read_file(path, &data);
 	if (r < 0) {
 		snprintf(why, sizeof why, "%.120s cannot be read: %s", path, strerror(-r));
-		fine = refused(&line, why);
+		fine = decode_refused(&line, why);
 	} else {
 		fine = decode(d, buf_text(&data), data.len, &line);
 	}
@@ -169,17 +163,18 @@ static bool decode_file(struct decoding *d, decoder decode, const char *path)
 int cmd_decode(const struct ctl *ctl, int argc, char **argv)
 {
 	const struct command *command = command_find("decode");
-	struct decoding d = { .type = take_option(&argc, argv, "--type") };
+	struct decoding d = { .type = take_option(&argc, argv, "--type"),
+		.entity = take_option(&argc, argv, "--entity") };
 	int status = EXIT_FINE;
 	decoder decode;
 
 	(void)ctl;
-	take_option(&argc, argv, "--entity"); /* for kinds that tell of several people */
 	if (argc < 3)
 		return usage_error(command, "What kind of document, and which files?");
 	decode = decoder_of(argv[1]);
 	if (decode == NULL)
 		return usage_error(command, "There is no kind of document \"%s\".", argv[1]);
+	line_init(&d.line);
 	d.reader = xml_reader_new();
 	if (d.reader == NULL)
 		return EXIT_NO;
@@ -187,6 +182,7 @@ int cmd_decode(const struct ctl *ctl, int argc, char **argv)
 		if (!decode_file(&d, decode, argv[i]))
 			status = EXIT_NO;
 	line_dialogs_done(&d.dialogs);
+	line_done(&d.line);
 	xml_reader_free(d.reader);
 	return status;
 }

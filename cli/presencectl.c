@@ -43,7 +43,7 @@ const struct command commands[] = {
 	    cmd_record },
 	{ "replay", "[--config FILE] [--live SOCKET [--fast]] FILE",
 	    "Take a recording through the rules in its own time, or push it into a feed.", 1, 1, cmd_replay },
-	{ "decode", "[--type CONTENT-TYPE] [--entity ADDRESS] pidf|dialog-info FILE...",
+	{ "decode", "[--type CONTENT-TYPE] [--entity ADDRESS] pidf|dialog-info|csta FILE...",
 	    "What documents of a server mean to us, one line a file, each after those before it.", 2, -1, cmd_decode },
 	{ "compose", "[--config FILE]", "Raw states as JSON lines in, one composed presence a user out.", 0, 0,
 	    cmd_compose },
