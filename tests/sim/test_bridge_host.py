@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 """
 
+import importlib.util
 import json
 import pathlib
 import random
@@ -20,7 +21,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import bridge_lines  # noqa: E402
 from bridge_host import KINDS, BridgeHost  # noqa: E402
 
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "man" / "presenced-bridge.7"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PAGE, CLIENT = ROOT / "man" / "presenced-bridge.7", ROOT / "config" / "bridge_client.py"
 TOKEN = "k3-test"
 BUSY = {"line": "busy", "dnd": False, "forward": None}
 
@@ -758,7 +760,119 @@ def test_bye_and_close_of_the_daemon(make, daemon):
     assert host.violations == [] and not host.connected()
 
 
-# --- the manual -------------------------------------------------------------------------------------------------------
+# --- the client that is an example ------------------------------------------------------------------------------------
+
+
+class Example:
+    """config/bridge_client.py in a thread."""
+
+    def __init__(self, address, **options):
+        spec = importlib.util.spec_from_file_location("bridge_client", CLIENT)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        self.bridge = module.Bridge(address, options.pop("token", TOKEN), **options)
+        self.thread = threading.Thread(target=self.bridge.run, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self.bridge
+
+    def __exit__(self, *_):
+        self.bridge.stop()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+
+def opened(*lines):
+    return {"type": "lineOpen", "lines": [{"line": line, "inService": True, "can": ["dnd"]} for line in lines]}
+
+
+@pytest.mark.parametrize("transport", ("unix", "tcp", "tls"))
+def test_the_example_opens_lines_and_tells_changes(tmp_path, certificate, transport):
+    server = Daemon(tmp_path / "b.sock" if transport == "unix" else None, certificate if transport == "tls" else None)
+    example = Example(server.address, ca_file=certificate[0] if transport == "tls" else None)
+    example.bridge.push(opened("201", "202"))
+    example.bridge.push({"type": "lineDnd", "line": "202", "on": True})
+    with example as bridge:
+        server.last.wait("resync", 2)
+        assert [m["on"] for m in server.last.of("lineState") if m["line"] == "202"] == [True]
+        bridge.push({"type": "lineCallState", "line": "201", "call": "c1", "state": "OFFERING", "peer": "205"})
+        bridge.push({"type": "lineCallState", "line": "201", "call": "c1", "state": "CONNECTED"})
+        server.last.wait("lineCallState", 2)
+        server.last.say(type="ping", n=8)
+        server.last.say(type="resyncRequest", id=1000001, lines=["201"], reason="verify")
+        server.last.wait("resync", 4)
+        state = server.last.of("lineState")[-1]
+        assert state["calls"] == [{"call": "c1", "state": "CONNECTED", "peer": "205"}]
+        bridge.push({"type": "lineCallState", "line": "201", "call": "c1", "state": "IDLE"})
+        bridge.push({"type": "lineClose", "line": "202", "reason": "CLOSE"})
+        server.last.wait("lineClose")
+        bridge.push(opened("202", "203"))
+        server.last.wait("lineOpen", 2)
+    server.last.wait("bye")
+    assert server.last.of("pong")[0]["n"] == 8
+    assert server.last.follower.bad == []
+    server.end()
+
+
+def test_the_example_obeys_want_and_reconnects(daemon, monkeypatch):
+    daemon.want = ["201", "209"]
+    monkeypatch.setattr("random.uniform", lambda *_: 0.01)
+    example = Example(daemon.address)
+    example.bridge.push(opened("201", "202"))
+    with example as bridge:
+        daemon.last.wait("resync", 2)
+        bridge.push({"type": "lineDnd", "line": "202", "on": True})
+        daemon.last.welcome(["202"])
+        daemon.last.wait("lineOpen", 2)
+        assert [(m["line"], m["reason"]) for m in daemon.last.of("lineClose")] == [("209", "REMOVED"),
+                                                                                  ("201", "unwanted")]
+        assert [m["line"] for m in daemon.last.wait("lineState", 2)] == ["201", "202"]
+        assert daemon.last.of("lineState")[1]["on"] is True
+        daemon.last.close()
+        daemon.wait(lambda: len(daemon.connections) == 2, "another connection")
+        daemon.last.wait("resync", 2)
+        assert daemon.last.messages[0]["seq"] == 1
+        daemon.last.say(type="bye", reason="presenced is stopping")
+        daemon.wait(lambda: len(daemon.connections) == 3, "another connection")
+        daemon.last.wait("resync", 2)
+        assert daemon.last.follower.bad == []
+
+
+def test_the_example_is_the_same_as_the_host(make, daemon):
+    """What a host says, given to the example, arrives as it was said."""
+    host, rng = make(("201",)), random.Random(3)
+    for _ in range(100):
+        host.random_step(rng)
+    quiet(host)
+    first = daemon.last
+    host.reconnect = False
+    host.drop()
+    told = [{k: v for k, v in m.items() if k != "seq"} for m in first.messages if m["type"].startswith("line")]
+    with Example(daemon.address) as bridge:
+        daemon.wait(lambda: len(daemon.connections) == 2 and len(daemon.last.of("resync")) == 2, "the example")
+        for message in told:
+            bridge.push(message)
+    daemon.last.wait("bye")
+    assert daemon.last.follower.summary("201") == first.follower.summary("201")
+    assert daemon.last.follower.bad == []
+
+
+def test_the_example_as_a_program(daemon, tmp_path):
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    lines = [opened("201"), {"type": "lineDnd", "line": "201", "on": True}]
+    done = subprocess.run([sys.executable, CLIENT, daemon.address, "--token-file", tmp_path / "token", "-v"], text=True,
+                          input="".join(json.dumps(line) + "\n" for line in lines) + "nonsense\n", capture_output=True,
+                          timeout=20)
+    assert done.returncode == 0 and "wanted: *" in done.stderr and "not JSON" in done.stderr
+    daemon.last.wait("bye")
+    assert daemon.last.follower.summary("201") == [None, True, [], None, True]
+    shown = subprocess.run([sys.executable, CLIENT, "--help"], text=True, capture_output=True, timeout=20).stdout
+    assert "lineCallState" in shown and "--token-file" in shown
+    assert len(CLIENT.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
 
 
 def test_threads_end(daemon):
