@@ -823,6 +823,8 @@ def test_the_example_obeys_want_and_reconnects(daemon, monkeypatch):
     with example as bridge:
         daemon.last.wait("resync", 2)
         bridge.push({"type": "lineDnd", "line": "202", "on": True})
+        bridge.push({"type": "lineDnd", "line": "201", "on": True})
+        assert [m["line"] for m in daemon.last.wait("lineDnd")] == ["201"]
         daemon.last.welcome(["202"])
         daemon.last.wait("lineOpen", 2)
         assert [(m["line"], m["reason"]) for m in daemon.last.of("lineClose")] == [("209", "REMOVED"),
