@@ -19,7 +19,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import bridge_lines  # noqa: E402
-from bridge_host import KINDS, BridgeHost  # noqa: E402
+from bridge_host import ERROR_CODES, KINDS, REQUIRED, BridgeHost  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE, CLIENT = ROOT / "man" / "presenced-bridge.7", ROOT / "config" / "bridge_client.py"
@@ -872,6 +872,79 @@ def test_the_example_as_a_program(daemon, tmp_path):
     shown = subprocess.run([sys.executable, CLIENT, "--help"], text=True, capture_output=True, timeout=20).stdout
     assert "lineCallState" in shown and "--token-file" in shown
     assert len(CLIENT.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+# --- the manual -------------------------------------------------------------------------------------------------------
+
+
+def session():
+    """(who, message) of the example in the manual."""
+    text = re.search(r'^\.\\" BEGIN EXAMPLE session\n\.Bd [^\n]*\n(.*?)\.Ed\n\.\\" END EXAMPLE',
+                     PAGE.read_text(encoding="utf-8"), re.M | re.S)[1]
+    assert "\\" not in text
+    return [(line[0], json.loads(line[3:])) for line in re.sub(r"\n    ", "", text).splitlines()]
+
+
+def test_the_session_of_the_manual_is_right(make, daemon):
+    follower = Follower()
+    for who, message in session():
+        if who == "H":
+            follower.take(message)
+    assert follower.bad == []
+    assert follower.summary("201") == [None, True, [], [{"mode": "UNCOND", "dest": ""}], False]
+    assert follower.summary("202") == ["unwanted", False, [], [], None]
+
+    host = make()
+    for who, message in session():
+        if who == "D":
+            assert message["type"] != "pong"
+            daemon.last.say(**message)
+    host.wait(lambda: host.counters["byes"], "bye")
+    assert [sentence for sentence in host.violations if "two welcomes" not in sentence] == []
+
+
+def test_what_a_line_is_after_each_part_of_the_session(make):
+    """The sentences below the example."""
+    host = make({"201": {"entries": [{"mode": "UNCOND", "dest": "8000"}], "on": False}, "202": {"can": ["forward"]}})
+    host.hold(host.offer("202", "205", origin="INTERNAL"))
+    assert host.truth("201") == {"line": "idle", "dnd": False, "forward": {"target": "8000"}, "calls": []}
+    assert host.truth("202")["line"] == "held" and "dnd" not in host.truth("202")
+    host.forward("201", "")
+    assert host.truth("201")["dnd"] is True
+    host.out_of_service("202")
+    assert host.truth("202") == {"line": "offline", "calls": [], "forward": None}
+
+
+def test_the_tables_of_the_manual():
+    page, tables = PAGE.read_text(encoding="utf-8"), {}
+    for title, text in re.findall(r"^\.Ss ([^\n]*)\n(.*?)(?=^\.S[sh] )", page.split(".Sh NAMES AND NUMBERS")[1],
+                                  re.M | re.S):
+        tables[title] = {name: int(number, 16) for name, number in
+                         re.findall(r"^\.It Cm ([A-Z]+) Ta (0x[0-9a-f]+) Ta", text, re.M)}
+    assert {title: table for title, table in tables.items() if table} == {
+        "Call states": bridge_lines.CALL_STATES, "Modes of CONNECTED": bridge_lines.CONNECTED_MODES,
+        "Modes of OFFERING": bridge_lines.OFFERING_MODES, "Call origins": bridge_lines.ORIGINS,
+        "Call reasons": bridge_lines.REASONS, "Forward modes": bridge_lines.FORWARD_MODES,
+        "Device states": bridge_lines.DEVICE_STATES}
+    for mode, on in bridge_lines.LAMP_MODES.items():
+        assert f"\n.Dv {mode}\n" in page, (mode, on)
+
+
+def test_the_messages_of_the_manual():
+    page = PAGE.read_text(encoding="utf-8")
+    ours, theirs = (re.search(rf"^\.Sh {title}\n(.*?)^\.Sh ", page, re.M | re.S)[1]
+                    for title in ("MESSAGES OF THE HOST", "MESSAGES OF PRESENCED"))
+    described = {name: re.findall(r"^\.It Va (\w+)", text, re.M)
+                 for name, text in re.findall(r"^\.Ss (\w+)[^\n]*\n(.*?)(?=^\.Ss |\Z)", ours + theirs, re.M | re.S)}
+    described["pong"] = described["ping"]
+    assert set(described) == {*REQUIRED, "hello", "lineOpen", "lineClose", "lineCallState", "lineForward", "lineDnd",
+                              "lineDevState", "lineState", "resync"}
+    for kind, members in REQUIRED.items():
+        assert set(members) <= set(described[kind]), kind
+    for _, message in session():
+        assert set(message) - {"type", "seq"} <= set(described[message["type"]]), message
+    codes = re.search(r"^\.Sh ERROR CODES\n(.*?)^\.Sh ", page, re.M | re.S)[1]
+    assert set(re.findall(r"^\.It Ql (\w+)", codes, re.M)) == ERROR_CODES
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
