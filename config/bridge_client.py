@@ -34,8 +34,8 @@ class Bridge:
 
     def __init__(self, address, token=None, ca_file=None, cert_host=None, host=None, log=lambda sentence: None):
         self.address, self.token, self.ca_file, self.cert_host, self.log = address, token, ca_file, cert_host, log
-        self.host = host or socket.gethostname()
-        self.instance = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}/{os.getpid()}"
+        instance = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}/{os.getpid()}"
+        self.who = {"host": host or socket.gethostname(), "instance": instance}
         self.lines, self.closed = {}, {}  # closed: line -> reason
         self.welcomed = threading.Event()
         self._queue, self._stopping, self._resyncs = collections.deque(), False, 0
@@ -62,7 +62,7 @@ class Bridge:
     def run(self):
         """Connect, and again after each loss, with growing pauses, until stop()."""
         pause = 1.0
-        while not self._stopping:
+        while True:
             began = time.monotonic()
             try:
                 return self._connection()
@@ -72,7 +72,9 @@ class Bridge:
                 self.log(f"{error}; next attempt in {wait:.1f} s")
             until, pause = time.monotonic() + wait, min(2 * pause, 30.0)
             self.welcomed.clear()
-            while not self._stopping and time.monotonic() < until:
+            while time.monotonic() < until:
+                if self._stopping:
+                    return
                 select.select([self._wake_in], [], [], max(0.0, until - time.monotonic()))
                 self._take_pushed()
 
@@ -95,8 +97,7 @@ class Bridge:
         with self._connect() as self._sock:
             self._seq, self._incoming, self._open, self._interval = 0, b"", set(), 2.0
             self._heard = self._said = time.monotonic()
-            hello = {"type": "hello", "version": 1, "host": self.host, "instance": self.instance}
-            self._say({**hello, "token": self.token} if self.token else hello)
+            self._say({"type": "hello", "version": 1, "token": self.token, **self.who})
             while not (self._stopping and self.welcomed.is_set()):
                 self._take_pushed()
                 self._wait()
@@ -111,9 +112,9 @@ class Bridge:
     def _wait(self):
         """Until something comes, from presenced or from the program, or it is time for a ping."""
         pending = getattr(self._sock, "pending", lambda: 0)()  # TLS: what was received is not seen by select()
-        patience = max(0.0, min(self._said + self._interval, self._heard + 2.5 * self._interval) - time.monotonic())
-        ready = select.select([self._sock, self._wake_in], [], [], 0 if pending else patience)[0]
-        if not pending and self._sock not in ready:
+        due = min(self._said + self._interval, self._heard + 2.5 * self._interval)
+        patience = 0.0 if pending else max(0.0, due - time.monotonic())
+        if self._sock not in select.select([self._sock, self._wake_in], [], [], patience)[0] and not pending:
             return
         self._sock.settimeout(0)
         try:
@@ -153,24 +154,23 @@ class Bridge:
             self.log(f"presenced: {message['code']}: {message['message']}")
             if message["code"] in ("badToken", "version", "replaced"):
                 raise PermissionError(message["message"])
+            if message["code"] == "unknownLine" and message.get("line") in self._open:  # its lineOpen was lost
+                self._open_lines([message["line"]], first=False)
         elif kind == "bye":
             raise ConnectionError(f"presenced says goodbye: {message['reason']}")
 
     def _welcome(self, message):
         first, self._interval = not self.welcomed.is_set(), message["pingInterval"]
-        self._want = message["want"]
-        self.log(f"wanted: {self._want}")
+        self._wanted = (lambda line: True) if message["want"] == "*" else set(message["want"]).__contains__
+        self.log(f"wanted: {message['want']}")
         for line in sorted(line for line in self._open if not self._wanted(line)):
             self._open.discard(line)
             self._say({"type": "lineClose", "line": line, "reason": "unwanted"})
-        for line in () if self._want == "*" else self._want:
+        for line in () if message["want"] == "*" else message["want"]:
             if line not in self.lines:  # closed, or this host does not have it
                 self._say({"type": "lineClose", "line": line, "reason": self.closed.get(line, "REMOVED")})
         self._open_lines([line for line in self.lines if self._wanted(line) and line not in self._open], first)
         self.welcomed.set()
-
-    def _wanted(self, line):
-        return self._want == "*" or line in self._want
 
     def _open_lines(self, names, first):
         """Open lines and tell their state; the first time in a connection that is a full resync."""
@@ -232,7 +232,7 @@ class Bridge:
             del self.lines[message["line"]]
             self.closed[message["line"]] = message.get("reason", "CLOSE")
         elif kind == "lineState":
-            line.update({name: message[name] for name in ("inService", "entries", "on")},
+            line.update({name: message.get(name) for name in ("entries", "on")}, inService=message["inService"],
                         calls={call["call"]: call for call in message["calls"]})
         elif kind == "lineCallState":
             call = {**line["calls"].get(message["call"], {}), "mode": None, **message}

@@ -410,6 +410,10 @@ class BridgeHost(Telephones):
         link.errors.append(message)
         self.errors.append(message)
         link.over = link.over or message["code"] in LAST_WORDS
+        if message["code"] == "unknownLine" and not isinstance(message.get("line"), str):
+            self._complain(f"unknownLine without the line: {message}")
+        elif message["code"] == "unknownLine" and message["line"] in link.opened:  # its lineOpen was lost
+            self._open_lines(link, [message["line"]])
 
     def _on_bye(self, link, _message):
         link.over = True
@@ -545,6 +549,10 @@ class BridgeHost(Telephones):
             self._flush(self._link)
 
         self._do(run)
+
+    def say(self, kind, **members):
+        """Any message, with its number, whatever the lines are."""
+        self._do(lambda: self._say(kind, **members))
 
     def ping(self):
         self._do(lambda: self._ping(self._link))

@@ -58,7 +58,7 @@ class Follower:
 
     def lineState(self, line, message):
         self.counted += 1
-        line.update({"calls": {call["call"]: call for call in message["calls"]}, "in": message["inService"],
+        line.update({"calls": {call["call"]: call for call in message["calls"] or ()}, "in": message["inService"],
                      "entries": message["entries"], "on": message["on"]})
 
     def lineCallState(self, line, message):
@@ -690,6 +690,18 @@ def test_every_kind_of_misbehaviour_is_tried_here():
         assert re.search(rf'"{kind}"', text), kind
 
 
+def test_a_line_that_the_daemon_does_not_know_is_opened_again(make, daemon):
+    host = make()
+    daemon.last.say(type="error", code="unknownLine", message="It is not open.", line="202", seq=9)
+    daemon.last.say(type="error", code="unknownLine", message="It is not open.", line="999", seq=9)
+    assert [offer["line"] for offer in daemon.last.wait("lineOpen", 2)[1]["lines"]] == ["202"]
+    assert daemon.last.wait("lineState", 3)[2]["line"] == "202"
+    quiet(host)
+    assert len(daemon.last.of("lineOpen")) == 2 and daemon.last.follower.bad == []
+    host.say("lineState", line="201", inService=True, calls=None, entries=None, on=None)
+    assert daemon.last.wait("lineState", 4)[3]["calls"] is None
+
+
 # --- what the daemon does wrong ---------------------------------------------------------------------------------------
 
 
@@ -699,6 +711,7 @@ def test_every_kind_of_misbehaviour_is_tried_here():
     (b'{"type":"ping","n":1,"n":2}', "a member twice"), (b'{"type":"ping","n":1}\r', "CR before LF"),
     (b'{"type":"pong","n":999}', "pong without ping"),
     (b'{"type":"error","code":"strange","message":"x"}', "unknown error code"),
+    (b'{"type":"error","code":"unknownLine","message":"x"}', "without the line"),
     (b'{"type":"resyncRequest","id":1}', "reason is missing"),
     (b'{"type":"resyncRequest","id":1,"reason":"gap","lines":["999"]}', "not offered"),
     (b'{"type":"resyncRequest","id":1,"reason":"gap","lines":"201"}', "no list"),
@@ -804,11 +817,13 @@ def test_the_example_opens_lines_and_tells_changes(tmp_path, certificate, transp
         server.last.wait("resync", 4)
         state = server.last.of("lineState")[-1]
         assert state["calls"] == [{"call": "c1", "state": "CONNECTED", "peer": "205"}]
+        server.last.say(type="error", code="unknownLine", message="It is not open.", line="201")
+        server.last.wait("lineOpen", 2)
         bridge.push({"type": "lineCallState", "line": "201", "call": "c1", "state": "IDLE"})
         bridge.push({"type": "lineClose", "line": "202", "reason": "CLOSE"})
         server.last.wait("lineClose")
         bridge.push(opened("202", "203"))
-        server.last.wait("lineOpen", 2)
+        server.last.wait("lineOpen", 3)
     server.last.wait("bye")
     assert server.last.of("pong")[0]["n"] == 8
     assert server.last.follower.bad == []
