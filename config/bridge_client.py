@@ -66,7 +66,7 @@ class Bridge:
             began = time.monotonic()
             try:
                 return self._connection()
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 pause = 1.0 if time.monotonic() - began > 60 else pause
                 wait = random.uniform(0.8, 1.2) * (REFUSED if isinstance(error, PermissionError) else pause)
                 self.log(f"{error}; next attempt in {wait:.1f} s")
@@ -98,14 +98,15 @@ class Bridge:
             self._seq, self._incoming, self._open, self._interval = 0, b"", set(), 2.0
             self._heard = self._said = time.monotonic()
             self._say({"type": "hello", "version": 1, "token": self.token, **self.who})
-            while not (self._stopping and self.welcomed.is_set()):
-                self._take_pushed()
+            self._take_pushed()
+            while not (self._stopping and self.welcomed.is_set()):  # always looked at after _take_pushed()
                 self._wait()
                 now = time.monotonic()
                 if now - self._heard > 2.5 * self._interval:
                     raise ConnectionError("presenced is silent")
                 if now - self._said > self._interval:
                     self._say({"type": "ping", "n": self._seq})
+                self._take_pushed()
             self._take_pushed()
             self._say({"type": "bye", "reason": "The bridge is stopped."})
 
@@ -135,8 +136,7 @@ class Bridge:
         self._seq += 1
         line = json.dumps({**message, "seq": self._seq}, ensure_ascii=False).encode() + b"\n"
         if len(line) > LONGEST:
-            self.log(f"a {message['type']} is too long and was not sent")
-            return
+            return self.log(f"a {message['type']} is too long and was not sent")
         self._sock.sendall(line)
         self._said = time.monotonic()
 
@@ -147,7 +147,7 @@ class Bridge:
         if kind == "welcome":
             self._welcome(message)
         elif kind == "resyncRequest":
-            self._resync(message["id"], self._open & set(message.get("lines", self._open)))
+            self._resync(message["id"], self._open & set(message.get("lines") or self._open))
         elif kind == "ping":
             self._say({"type": "pong", "n": message["n"]})
         elif kind == "error":
