@@ -216,7 +216,7 @@ static void read_simple_state(const struct xml_node *node, struct csta_call *c)
 
 static int connection_state(const struct xml_node *node)
 {
-	return word(node, connection_names, CONNECTION_COUNT);
+	return word(node, connection_names, CONNECTION_CONFERENCED);
 }
 
 /* The first is ours, the others tell whether somebody takes part. */

@@ -210,6 +210,8 @@ static int call_state_of(const struct line_call *c)
 		return c->answered || c->direction == DIRECTION_IN ? CALL_STATE_CONNECTED : CALL_STATE_DIALING;
 	case CONNECTION_HOLD:
 		return CALL_STATE_HELD;
+	case CONNECTION_CONFERENCED:
+		return CALL_STATE_CONNECTED;
 	case CONNECTION_NULL:
 	case CONNECTION_QUEUED:
 	case CONNECTION_UNKNOWN:
@@ -265,6 +267,7 @@ static bool may_follow(enum connection before, const struct call_said *said)
 		[CONNECTION_QUEUED] = TO(QUEUED) | TO(ALERTING) | TO(CONNECTED) | TO(FAIL) | TO(HOLD),
 		[CONNECTION_FAIL] = TO(FAIL) | TO(CONNECTED) | TO(QUEUED),
 		[CONNECTION_UNKNOWN] = 0xffff,
+		[CONNECTION_CONFERENCED] = 0xffff,
 #undef TO
 	};
 
@@ -365,6 +368,12 @@ void line_calls_believe(struct tapi_line *line)
 	line->calls_known = true;
 }
 
+void line_calls_forget(struct tapi_line *line)
+{
+	clear_calls(line);
+	line->calls_known = false;
+}
+
 /* --- features -------------------------------------------------------------------------------------- */
 
 int line_service_changed(struct tapi_line *line, bool in_service, struct instant now)
@@ -437,6 +446,7 @@ static int line_of(const struct tapi_line *line)
 		{ ANY(CONNECTED) | ANY(INITIATED) | ANY(FAIL), LINE_BUSY },
 		{ ANY(ALERTING), LINE_RINGING },
 		{ ANY(HOLD), LINE_HELD },
+		{ ANY(CONFERENCED), LINE_BUSY },
 		{ ANY(UNKNOWN), -1 },
 #undef ANY
 	};
@@ -452,10 +462,12 @@ static int line_of(const struct tapi_line *line)
 	return LINE_IDLE;
 }
 
-static void read_call(const struct line_call *c, struct line_reading *ret)
+static void read_call(const struct line_call *c, bool other, struct line_reading *ret)
 {
 	int state = call_state_of(c);
 
+	if (other && c->state == CONNECTION_CONFERENCED)
+		return;
 	if (state >= 0 && ret->facts.call_count < RAW_MAX_CALLS)
 		ret->calls[ret->facts.call_count++] = (struct raw_call){ .state = (int8_t)state,
 			.direction = c->direction,
@@ -464,17 +476,26 @@ static void read_call(const struct line_call *c, struct line_reading *ret)
 			.since = c->since };
 }
 
+/* Whether some call stands for those that are parts of a conference. */
+static bool has_other(const struct tapi_line *line)
+{
+	for (size_t i = 0; i < line->count; i++)
+		if (line->calls[i].state != CONNECTION_CONFERENCED && call_state_of(&line->calls[i]) >= 0)
+			return true;
+	return false;
+}
+
 /* In the order in which they came; if there are too many, those that are active first. */
 static void read_calls(const struct tapi_line *line, struct line_reading *ret)
 {
-	bool many = line->count > RAW_MAX_CALLS;
+	bool many = line->count > RAW_MAX_CALLS, other = has_other(line);
 
 	for (size_t i = 0; i < line->count; i++)
 		if (!many || line->calls[i].state == CONNECTION_CONNECTED)
-			read_call(&line->calls[i], ret);
+			read_call(&line->calls[i], other, ret);
 	for (size_t i = 0; many && i < line->count; i++)
 		if (line->calls[i].state != CONNECTION_CONNECTED)
-			read_call(&line->calls[i], ret);
+			read_call(&line->calls[i], other, ret);
 	ret->facts.calls = ret->calls;
 	ret->facts.known |= RAW_CALLS;
 }
@@ -497,11 +518,9 @@ void line_read(const struct tapi_line *line, struct line_reading *ret)
 	*f = (struct raw_facts){
 		.domain = DOMAIN_TELEPHONY, .status = STATE_STATUS_OK, .activity = -1, .forward_kind = -1
 	};
-	if (line->calls_known || line->out_of_service) {
-		if (is >= 0) {
-			f->line = (int8_t)is;
-			f->known |= RAW_LINE;
-		}
+	if (is >= 0 && (line->calls_known || line->out_of_service)) {
+		f->line = (int8_t)is;
+		f->known |= RAW_LINE;
 		read_calls(line, ret);
 	}
 	if (line->dnd >= 0) {

@@ -25,7 +25,8 @@
 	X(HOLD, "hold") \
 	X(QUEUED, "queued") \
 	X(FAIL, "fail") \
-	X(UNKNOWN, "unknown")
+	X(UNKNOWN, "unknown") \
+	X(CONFERENCED, "conferenced") /* TAPI: part of a call that stands for it, if there is one */
 
 enum connection {
 #define X(symbol, name) CONNECTION_##symbol,
@@ -93,8 +94,9 @@ void line_calls_begin(struct tapi_line *line);
 int line_call_answered(struct tapi_line *line, const struct call_said *said, uint32_t asked, struct instant now);
 int line_calls_end(struct tapi_line *line, uint32_t asked, struct instant now);
 
-/* Nobody can be asked: what events say of calls is all there is to know. */
+/* Nobody can be asked: what events say of calls is all there is to know. / Nothing is known of calls. */
 void line_calls_believe(struct tapi_line *line);
+void line_calls_forget(struct tapi_line *line);
 
 /* Event: in service again, or out of it, with which all calls are gone. 0 or TAPI_ASK_EVERYTHING. */
 int line_service_changed(struct tapi_line *line, bool in_service, struct instant now);
