@@ -3,6 +3,7 @@
 #include "connectors/tapi/csta_document.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -172,7 +173,7 @@ const char *csta_device_key(const char *text, char *buf, size_t size)
 /* --- states ---------------------------------------------------------------------------------------- */
 
 static const char *const connection_names[] = {
-#define X(symbol, name) [CONNECTION_##symbol] = name,
+#define X(symbol, name) [CONNECTION_##symbol] = (name),
 	CONNECTION_MAP(X)
 #undef X
 };
@@ -531,7 +532,7 @@ int csta_read(struct xml_reader *x, const char *data, size_t len, struct csta_me
 	if (r < 0)
 		return r;
 	if (root == NULL) {
-		strcpy(error->text, "there is no document");
+		snprintf(error->text, sizeof error->text, "there is no document");
 		return -EINVAL;
 	}
 	*ret = (struct csta_message){ .name = root->name, .category = "", .error = "" };

@@ -155,7 +155,7 @@ static int keep_parties(struct line_call *c, const struct call_said *said)
 	if (c->id != NULL &&
 	    (!said->parties_said || (same_text(c->peer, said->peer) && same_text(c->name, said->name))))
 		return 0;
-	block = at = malloc(size_of(said->id) + size_of(said->peer) + size_of(said->name));
+	block = at = malloc(strlen(said->id) + 1 + size_of(said->peer) + size_of(said->name));
 	if (block == NULL)
 		return -ENOMEM;
 	place(&at, said->id);
