@@ -12,7 +12,7 @@ static void watch_many(int count)
 	}
 }
 
-/* --- how a line begins ------------------------------------------------------------------------------ */
+/* --- how a line begins ------------------------------------------------------------------------------------ */
 
 static void a_line_is_begun_step_by_step(void **state)
 {
@@ -62,7 +62,7 @@ static void facts_come_from_the_first_round(void **state)
 	assert_said("201 ok busy on 8000 connected/-/202\n");
 }
 
-/* --- pace ------------------------------------------------------------------------------------------- */
+/* --- pace ------------------------------------------------------------------------------------------------- */
 
 /* Not more than the rate in any second, and what is left over of it not saved up. */
 static void check_pace(int64_t rate, int lines, bool slow)
@@ -139,7 +139,7 @@ static void an_overloaded_switch_has_half_in_flight(void **state)
 	assert_int_equal(csta_in_flight(w.exchange), 5);
 }
 
-/* --- order ------------------------------------------------------------------------------------------ */
+/* --- order ------------------------------------------------------------------------------------------------ */
 
 static void a_line_that_is_begun_is_finished_first(void **state)
 {
@@ -201,7 +201,7 @@ static void who_was_on_the_telephone_is_looked_at_first(void **state)
 	take(ASK_START, "201");
 }
 
-/* --- refusals of MonitorStart ----------------------------------------------------------------------- */
+/* --- refusals of MonitorStart ----------------------------------------------------------------------------- */
 
 #define ALL_DAY 86400000
 
@@ -326,7 +326,7 @@ static void an_answer_without_an_id_is_an_error_of_the_line(void **state)
 	assert_in_range(w.counts[ASK_START], 1, 1);
 }
 
-/* --- the switch stops a monitor ----------------------------------------------------------------------- */
+/* --- the switch stops a monitor --------------------------------------------------------------------------- */
 
 static void a_monitor_that_the_switch_stops_is_started_again_after_a_second(void **state)
 {
@@ -390,7 +390,7 @@ static void two_lines_with_one_monitor_id_do_not_share_it(void **state)
 	assert_int_equal(stats().monitored, 2);
 }
 
-/* --- the end of a watch ------------------------------------------------------------------------------ */
+/* --- the end of a watch ----------------------------------------------------------------------------------- */
 
 static void a_line_that_is_not_watched_any_more_is_stopped(void **state)
 {
@@ -436,7 +436,7 @@ static void free_says_goodbye_to_every_monitor(void **state)
 	assert_int_equal(w.counts[ASK_STOP], 40);
 }
 
-/* --- every moment -------------------------------------------------------------------------------------- */
+/* --- every moment ----------------------------------------------------------------------------------------- */
 
 #define MOMENTS 12
 
@@ -594,6 +594,23 @@ static void asleep_at_every_moment_it_waits_until_it_is_ready(void **state)
 	}
 }
 
+/* --- sending fails ---------------------------------------------------------------------------------------- */
+
+static void when_nothing_can_be_sent_it_is_tried_again_later(void **state)
+{
+	(void)state;
+	begin_idle(0);
+	w.send_result = -ENOBUFS;
+	watch("202");
+	verify("201");
+	pass(10000); /* and it does not want to be woken all the time */
+	assert_int_equal(w.counts[ASK_CALLS], 0);
+	w.send_result = 0;
+	live(2500);
+	assert_non_null(strstr(buf_text(&w.said), "201 ok idle off none\n"));
+	assert_non_null(strstr(buf_text(&w.said), "202 ok idle off none\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -623,6 +640,7 @@ int main(void)
 		TEST(watched_again_at_every_moment_it_is_said_again),
 		TEST(lost_at_every_moment_it_begins_anew),
 		TEST(asleep_at_every_moment_it_waits_until_it_is_ready),
+		TEST(when_nothing_can_be_sent_it_is_tried_again_later),
 	};
 
 	return cmocka_run_group_tests_name("csta_monitors", tests, NULL, NULL);
