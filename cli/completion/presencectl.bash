@@ -101,7 +101,7 @@ _presencectl_arguments() {
 		esac ;;
 	log) case $2 in
 		0) _presencectl_words 'error warning info debug' ;;
-		1) _presencectl_words 'config console daemon directory link loop sip source' ;;
+		1) _presencectl_words 'config console csta daemon directory history link loop notes sip source store' ;;
 		esac ;;
 	note) case $2 in
 		0) _presencectl_words 'set clear' ;;
@@ -120,14 +120,14 @@ _presencectl_arguments() {
 		2) _presencectl_users ;;
 		esac ;;
 	decode) if [[ $2 -eq 0 ]]; then
-		_presencectl_words 'pidf dialog-info'
+		_presencectl_words 'pidf dialog-info csta'
 	else
 		_presencectl_files
 	fi ;;
 	record | replay) [[ $2 -eq 0 ]] && _presencectl_files ;;
 	help) case $2 in
 		0) _presencectl_words "$_presencectl_commands" ;;
-		1) [[ $3 == source ]] && _presencectl_words 'feed sip' ;;
+		1) [[ $3 == source ]] && _presencectl_words 'feed sip tapi' ;;
 		esac ;;
 	esac
 }

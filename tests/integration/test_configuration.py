@@ -327,6 +327,99 @@ def test_source_without_a_required_option_is_not_configured_and_the_others_work(
     assert error.code == -32004
 
 
+SWITCH = {"name": "switch", "type": "tapi"}
+# Options of a telephone switch that are wrong, alone or beside another one, one a line; the option that is blamed, and
+# words of the error.
+WRONG_SWITCH = [
+    (["server: pbx", "transport: udp"], "transport", ["udp", "tcp or tls"]),
+    (["protocol: bridge", "socket: b.sock", "transport: udp"], "transport", ["udp", "tcp or tls"]),
+    (["server: [pbx, 'a b']"], "server", ["a b", "a host"]),
+    (["server: pbx", "protocol: tapi"], "protocol", ["tapi", "csta or bridge"]),
+    (["server: pbx", "session: perhaps"], "session", ["perhaps", "auto, yes or no"]),
+    (["server: pbx", "password: a", "password_file: b"], "password_file", ["both", "one of them"]),
+    (["protocol: bridge", "listen: 4722", "password_file: b", "password: a"], "password_file", ["both", "one of them"]),
+    (["server: pbx", "session_info: <user>{user}</user"], "session_info", ["not closed", "XML"]),
+    (["server: pbx", "user: presenced", "session: no"], "session", ["found no", "user"]),
+    (["server: pbx", "session_duration: 9s"], "session_duration", ["9s", "10s", "1d"]),
+    (["server: pbx", "in_flight: 0"], "in_flight", ["0", "1"]),
+    (["server: pbx", "rate: 0/s"], "rate", ["0/s", "1/s"]),
+    (["server: pbx", "rate: 100"], "rate", ["100", "/s"]),
+    (["server: pbx", "keepalive: 4s"], "keepalive", ["4s", "5s", "10m"]),
+    (["server: pbx", "poll: 2d"], "poll", ["2d", "1d"]),
+    (["server: pbx", "key_file: k.pem"], "key_file", ["cert_file"]),
+    (["server: pbx", "tls_min: '1.3'", "tls_max: '1.2'"], "tls_min", ["1.3", "1.2"]),
+    (["server: pbx", "directory: {use: true}"], "directory.use", ["has no directory"]),
+    (["protocol: bridge", "listen: 4722", "socket: b.sock", "password: a"], "socket", ["both", "one of them"]),
+    (["protocol: bridge", "listen: 4722"], "listen", ["whoever can reach it", "password_file"]),
+    (["protocol: bridge", "listen: here:4722", "password: a"], "listen", ["here:4722", "a port"]),
+    (["protocol: bridge", "listen: 0", "password: a"], "listen", ["0", "a port"]),
+    (["protocol: bridge", "listen: 192.0.2.1", "password: a"], "listen", ["192.0.2.1", "a port"]),
+    (["protocol: bridge", "listen: 4722", "password: a", "transport: tls"], "listen", ["certificate", "cert_file"]),
+    (["protocol: bridge", "socket: b.sock", 'mode: "660"'], "mode", ["660", "0660"]),
+]
+
+
+def switch_yaml(options):
+    return "sources:\n  - name: switch\n    type: tapi\n" + "".join(f"    {line}\n" for line in options)
+
+
+@pytest.mark.parametrize("options, blamed, words", WRONG_SWITCH, ids=repr)
+def test_each_wrong_combination_of_a_switch_is_an_error_at_its_line(start, options, blamed, words):
+    daemon = start(start=False)
+    daemon.file.write_text(switch_yaml(options), encoding="utf-8")
+    line = 4 + [option.split(":")[0] for option in options].index(blamed.split(".")[0])
+
+    status, output = daemon.check_config()
+
+    assert status == 1
+    assert re.fullmatch(rf"{re.escape(str(daemon.file))}:{line}:\d+: sources\[0\]\.{blamed}: .*\n", output), output
+    assert all(word in output for word in words), (words, output)
+
+
+def test_switch_cannot_tell_of_the_person(start):
+    daemon = start(start=False)
+    daemon.file.write_text(switch_yaml(["server: pbx", "domains: [rich, telephony]"]), encoding="utf-8")
+
+    status, output = daemon.check_config()
+
+    assert (status, output.count("\n")) == (1, 1)
+    assert output.startswith(f"{daemon.file}:2:5: sources[0]: domains: a source of type tapi"), output
+
+
+@pytest.mark.parametrize("options", [
+    ["server: pbx"], ["server: [pbx1, 'pbx2:8800', '[2001:db8::1]:4721']", "transport: tls", "failback: 0s"],
+    ["server: pbx", "session: no"], ["server: pbx", "session: yes", "user: a", "password_file: b", "poll: 60s"],
+    ["server: pbx", "user: a", "session_info: '<a>{user}</a>'", "session_version: v1"],
+    ["protocol: bridge", "listen: 4722", "password_file: b"], ["protocol: bridge", "socket: b.sock"],
+    ["protocol: bridge", "listen: '[::1]:4722'", "password: a", "transport: tls", "cert_file: c.pem"],
+    ["protocol: bridge", "socket: b.sock", "password: a", "group: nobody-there", 'mode: "0600"'],
+], ids=repr)
+def test_switch_is_configured(start, options):
+    daemon = start(start=False)
+    daemon.file.write_text(switch_yaml(options), encoding="utf-8")
+
+    status, output = daemon.check_config()
+
+    assert (status, output.count("\n"), "is good" in output) == (0, 1, True), output
+
+
+@pytest.mark.parametrize("options, missing", [({}, "server"), ({"protocol": "bridge"}, "listen"),
+                                              ({"listen": "4722", "password": "a"}, "server"),
+                                              ({"protocol": "bridge", "server": "pbx"}, "listen")], ids=repr)
+def test_switch_without_the_place_where_it_is_is_not_configured(start, options, missing):
+    daemon = start(users=[{"id": "alice", "line": "2001"}],
+                   sources=[SWITCH | options, feed_source("other", addresses="line")])
+    daemon.feed("other", truth={"2001": {"telephony": BUSY}})
+    console = daemon.console()
+    console.subscribe(users=["alice"])
+
+    console.wait_overall("alice", "busy")
+    assert console.source("switch")["status"] == "not_configured"
+    assert missing in console.source("switch")["why"]
+    assert any(f"sources[0]: {missing} is missing" in warning for warning in daemon.reload()["warnings"])
+    assert missing in str(console.error_of("sources.start", name="switch"))
+
+
 def test_sighup_reads_the_file_again(start):
     daemon = start(users=people("alice"))
     console = daemon.console()

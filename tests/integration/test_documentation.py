@@ -21,6 +21,10 @@ BASH, ZSH = ROOT / "cli" / "completion" / "presencectl.bash", ROOT / "cli" / "co
 PAGES = sorted((ROOT / "man").glob("*.[1-8]"))
 # Options that a reader of its own looks at, in a table that config_sections[] does not list.
 OTHER_SECTIONS = {"did_options": "numbers.did[]"}
+# Types of sources over a network: each has its own options and those of "Transport".
+NETWORK = ["sip", "tapi"]
+# An option that says which of several examples in the sample this is; only one can show the default.
+WHICH_EXAMPLE = {("type: tapi", "protocol")}
 
 
 def read(*parts):
@@ -85,8 +89,11 @@ def link_options():
     return macro_rows(read("connectors", "link_settings.h").split("#define LINK_OPTIONS")[1].split("\n\n")[0], r"\{")
 
 
-def sip_spec():
-    return macro_rows(read("connectors", "sip", "sip_spec.c").split("options[] = {")[1].split("{ 0 }")[0], r"OPTION\((?=\")")
+def network_spec(kind):
+    source = read("connectors", kind, f"{kind}_spec.c")
+    for name, text in re.findall(r'^#define (\w+) (".*")$', read("connectors", kind, f"{kind}_spec.h"), re.M):
+        source = re.sub(rf'\b{name} "', text.removesuffix('"'), source)
+    return macro_rows(source.split("options[] = {")[1].split("{ 0 }")[0], r"OPTION\((?=\")")
 
 
 def feed_spec():
@@ -103,7 +110,8 @@ def sections():
     assert set(tables) == set(listed) | set(OTHER_SECTIONS), "a table that no section has"
     found = {(listed | OTHER_SECTIONS)[table] or "top level": options for table, options in tables.items()}
     found["sources[]"] = found["sources[]"] | {"type": ("OPTION_WORD", None, 0, 0, True)}
-    return found | {"type: feed": feed_spec(), "Transport": link_options(), "type: sip": sip_spec()}
+    found |= {"type: feed": feed_spec(), "Transport": link_options()}
+    return found | {f"type: {kind}": network_spec(kind) for kind in NETWORK}
 
 
 def bounds(kind, low, high):
@@ -158,8 +166,8 @@ def uncommented():
 
 
 def sample_options():
-    """(section, option) -> values in the sample, in both forms of its lines."""
-    found, stack = {}, []
+    """(section, option) -> values in the sample, in both forms of its lines; of a source also by its type."""
+    found, stack, kind = {}, [], None
     for line in uncommented().splitlines():
         match = re.match(r"( *)(- )?([a-z_]+):(?: +(\S.*))?$", line)
         if match is None:
@@ -171,10 +179,13 @@ def sample_options():
         if match[2]:  # an entry of a list
             stack[-1] = (stack[-1][0], stack[-1][1].removesuffix("[]") + "[]")
         section = ".".join(name for _, name in stack)
+        kind = match[4] if (section, match[3]) == ("sources[]", "type") else None if match[2] else kind
         if match[4] is None:
             stack.append((indent, match[3]))
         else:
             found.setdefault((section or "top level", match[3]), []).append(match[4])
+            if section == "sources[]" and kind:
+                found.setdefault((f"type: {kind}", match[3]), []).append(match[4])
     return found
 
 
@@ -205,7 +216,8 @@ def test_the_manual_gives_defaults_and_bounds_as_the_tables_have_them():
                 assert f"\n{'Required.' if required else 'Default: '}" in text or name == "keep", (section, name)
 
 
-@pytest.mark.parametrize("kind, parts", [("feed", ["type: feed"]), ("sip", ["Transport", "type: sip"])])
+@pytest.mark.parametrize("kind, parts", [("feed", ["type: feed"])] +
+                         [(kind, ["Transport", f"type: {kind}"]) for kind in NETWORK])
 def test_the_options_of_a_source_are_those_that_presencectl_prints(kind, parts):
     status, out, _ = run(PRESENCECTL, "help", "source", kind)
 
@@ -226,8 +238,8 @@ def test_every_word_of_an_option_is_in_the_manual():
     assert re.findall(r"^\.It Va (\w+)", users, re.M) == re.findall(r'X\([A-Z_]+, "(\w+)"', columns.replace("\\\n", ""))
 
 
-@pytest.mark.parametrize("section, header, source", [("Transport", "link_settings.h", "link_settings.c"),
-                                                     ("type: sip", "sip/sip_spec.c", "sip/sip_spec.c")])
+@pytest.mark.parametrize("section, header, source", [("Transport", "link_settings.h", "link_settings.c")] +
+                         [(f"type: {kind}", f"{kind}/{kind}_spec.c", f"{kind}/{kind}_spec.c") for kind in NETWORK])
 def test_every_word_of_an_option_of_a_network_is_in_its_text_and_no_other(section, header, source):
     vocabularies = vocabularies_of(read("connectors", source))
     used = dict(re.findall(r'"(\w+)", OPTION_WORD, [^&]*?&(\w+)', read("connectors", header)))
@@ -253,7 +265,7 @@ def words_of(vocabulary, title):
 
 
 def in_the_sample(section):
-    return "sources[]" if section == "Transport" or section.startswith("type: ") else section
+    return "sources[]" if section == "Transport" else section
 
 
 def test_every_option_is_in_the_sample():
@@ -268,7 +280,9 @@ def test_an_option_that_is_switched_off_shows_its_default():
     for section, options in sections().items():
         for name, (_, fallback, *_) in options.items():
             for value in sample_options().get((in_the_sample(section), name), []):
-                if fallback is not None and any(re.fullmatch(rf" *{name}: {re.escape(value)}", line) for line in off):
+                if (section, name) in WHICH_EXAMPLE or fallback is None:
+                    continue
+                if any(re.fullmatch(rf" *{name}: {re.escape(value)}", line) for line in off):
                     assert value.strip('"') == fallback, (section, name)
 
 
@@ -305,6 +319,15 @@ def test_the_examples_of_the_manual_are_good(tmp_path):
     (tmp_path / "users.csv").write_text(example(page, "users.csv"))
 
     status, _, err = run(PRESENCED, "--check-config", "presenced.yaml", cwd=tmp_path)
+
+    assert (status, err) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["switch.yaml", "avaya.yaml", "bridge.yaml"])
+def test_the_examples_of_a_telephone_switch_are_good(tmp_path, name):
+    (tmp_path / name).write_text(example(read("man", "presenced.yaml.5"), name))
+
+    status, _, err = run(PRESENCED, "--check-config", name, cwd=tmp_path)
 
     assert (status, err) == (0, "")
 
@@ -408,6 +431,24 @@ def test_bash_asks_the_daemon_for_users_and_sources(start):
     assert complete("-s", socket, "source", "switch", "") == {"start", "stop", "restart", "help"}
 
 
+def subsystems_of_the_log():
+    return {name for folder in ("daemon", "connectors") for file in (ROOT / folder).rglob("*.c") for name in
+            re.findall(r'\blog_(?:debug|info|warning|error|at)\([^"]*"(\w+)"', file.read_text(encoding="utf-8"))}
+
+
+def test_completion_offers_types_of_sources_kinds_of_documents_and_subsystems():
+    _, _, refusal = run(PRESENCECTL, "source", "bogus", "help", "-s", "/dev/null/none")
+    types = set(re.search(r"types are: ([a-z ]+)\.", refusal)[1].split())
+    kinds = set(re.search(r"(\S+) FILE", commands()["decode"])[1].split("|"))
+    subsystems = set(re.findall(r"^\.Ql (\w+)", re.search(r"the subsystems are\n(.*?)^\.Pp", read("man", "presenced.8"),
+                                                        re.M | re.S)[1], re.M))
+    zsh = {name: set(words.split()) for name, words in re.findall(r":([a-z ]+):\(([a-z -]+)\)", ZSH.read_text("utf-8"))}
+
+    assert complete("help", "source", "") == zsh["type of source"] == types == {"feed", *NETWORK}
+    assert complete("decode", "") == zsh["kind"] == kinds
+    assert complete("log", "info", "") == zsh["subsystem"] == subsystems == subsystems_of_the_log()
+
+
 def test_bash_is_quiet_when_the_daemon_cannot_be_reached(tmp_path):
     assert complete("-s", tmp_path / "nothing", "get", "") == set()
     assert complete("-s", tmp_path / "nothing", "source", "") == set()
@@ -421,6 +462,17 @@ def test_the_example_of_presencectl_prints_what_the_manual_says(tmp_path):
 
     assert (status, err) == (0, "")
     assert json.loads(out) == json.loads(example(page, "compose.out"))
+
+
+def test_the_event_of_a_switch_means_what_the_manual_says(tmp_path):
+    page = read("man", "presencectl.1")
+    (tmp_path / "delivered.xml").write_text(example(page, "delivered.xml"))
+    command = re.search(r"^\.Dl presencectl (decode .* delivered\.xml)$", page, re.M)[1].split()
+
+    status, out, err = run(PRESENCECTL, *command, cwd=tmp_path)
+
+    assert (status, err) == (0, "")
+    assert json.loads(out) == json.loads(example(page, "delivered.out"))
 
 
 # --- presenced(8), the unit, and the pages ----------------------------------------------------------------------------
