@@ -101,7 +101,7 @@ _presencectl_arguments() {
 		esac ;;
 	log) case $2 in
 		0) _presencectl_words 'error warning info debug' ;;
-		1) _presencectl_words 'config console csta daemon directory history link loop notes sip source store' ;;
+		1) _presencectl_words 'bridge config console csta daemon directory history link loop notes sip source store' ;;
 		esac ;;
 	note) case $2 in
 		0) _presencectl_words 'set clear' ;;

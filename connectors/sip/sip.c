@@ -20,7 +20,6 @@
 
 #define ALIVE_MS	 10000 /* an OPTIONS not answered in that time says that the server is gone */
 #define PROBE_TIMEOUT_MS 2000
-#define REFUSAL_TOLD_MS	 60000
 
 /* --- the clock of the parts ------------------------------------------------------------------------ */
 
@@ -197,29 +196,14 @@ static bool on_document(void *arg, const struct subscribed *who, const char *typ
 	return states_document(&c->states, who, type, body, len, loop_now(c->loop).wall);
 }
 
-/* What is wrong for one address may be wrong for all: now and then one of them is said in the log. */
-static void note_refusal(struct connector *c, const struct subscribed *who, const char *why)
-{
-	int64_t now = loop_now(c->loop).mono;
-
-	snprintf(c->last_refusal, sizeof c->last_refusal, "%.200s: %.200s", who->address, why);
-	utf8_repair(c->last_refusal);
-	c->untold++;
-	if (c->told_at != 0 && now - c->told_at < REFUSAL_TOLD_MS)
-		return;
-	log_warning("sip", "refused", LOG_TEXT("source", source_name(c->source)), LOG_TEXT("address", who->address),
-	    LOG_TEXT("why", why), LOG_NUMBER("refusals", c->untold));
-	c->told_at = now;
-	c->untold = 0;
-}
-
 static void on_status(void *arg, const struct subscribed *who, enum state_status status, const char *why)
 {
 	struct connector *c = arg;
 
 	states_status(&c->states, who, status, why);
 	if (status == STATE_STATUS_ACCESS_DENIED || status == STATE_STATUS_NOT_FOUND || status == STATE_STATUS_ERROR)
-		note_refusal(c, who, why == NULL ? "" : why);
+		refusals_note(&c->refusals, "sip", source_name(c->source), who->address, why == NULL ? "" : why,
+		    loop_now(c->loop).mono);
 }
 
 static void on_trouble(void *arg, enum subscriber_trouble trouble, int64_t wait, const char *why)
@@ -487,8 +471,8 @@ static void stats(const struct connector *c, struct buf *b)
 	jsonw_int(b, "forgotten", (int64_t)s.forgotten);
 	jsonw_int(b, "failures", (int64_t)s.failures);
 	jsonw_int(b, "refused_addresses", (int64_t)s.refused);
-	if (c->last_refusal[0] != '\0')
-		jsonw_text(b, "last_refusal", c->last_refusal);
+	if (c->refusals.last[0] != '\0')
+		jsonw_text(b, "last_refusal", c->refusals.last);
 	jsonw_int(b, "bad_messages", (int64_t)c->malformed);
 	if (c->malformed > 0)
 		jsonw_text(b, "last_bad_message", c->last_malformed);

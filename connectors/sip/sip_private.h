@@ -5,6 +5,7 @@
 
 #include "connectors/forbidden.h"
 #include "connectors/link_listener.h"
+#include "connectors/refusals.h"
 #include "connectors/secret.h"
 #include "connectors/sip/sip.h"
 #include "connectors/sip/sip_spec.h"
@@ -49,9 +50,7 @@ struct connector {
 	bool crlf;		   /* half a ping has come */
 	uint64_t heard, malformed; /* messages */
 	char last_malformed[160];
-	char last_refusal[420]; /* of an address, and why; "" none */
-	int64_t told_at;	/* monotonic ms of the last refusal in the log; 0 none */
-	int64_t untold;		/* refusals since */
+	struct refusals refusals; /* of addresses */
 	struct question alive, identity, probed;
 	enum probe_step probe;
 };

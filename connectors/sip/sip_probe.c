@@ -68,7 +68,7 @@ static void look_at_users(struct connector *c)
 
 	subscriber_stats(c->subscriber, &stats);
 	snprintf(why, sizeof why, "the server accepts none of the %llu addresses that are watched; the last was %.420s",
-	    (unsigned long long)stats.subscriptions, c->last_refusal);
+	    (unsigned long long)stats.subscriptions, c->refusals.last);
 	hop(c, "users", stats.refused == stats.subscriptions && stats.refused > 0 ? why : NULL, false);
 }
 

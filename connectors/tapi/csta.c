@@ -135,7 +135,14 @@ static const struct csta_session_owner session_owner = { .ready = on_ready,
 
 static void on_said(void *arg, const char *device, const struct raw_facts *facts)
 {
-	source_raw_state(((struct csta *)arg)->base.source, device, facts);
+	struct csta *c = arg;
+	const char *source = source_name(c->base.source);
+
+	source_raw_state(c->base.source, device, facts);
+	if (facts->status == STATE_STATUS_NOT_FOUND || facts->status == STATE_STATUS_ACCESS_DENIED ||
+	    facts->status == STATE_STATUS_ERROR)
+		refusals_note(&c->refusals, "csta", source, device, facts->why == NULL ? "" : facts->why,
+		    loop_now(c->base.loop).mono);
 }
 
 static bool is_same(void *arg, const char *device, const char *number)
@@ -426,12 +433,11 @@ static void stats(const struct connector *base, struct buf *b)
 	jsonw_int(b, "monitored", (int64_t)s.monitored);
 	jsonw_int(b, "waiting", (int64_t)s.waiting);
 	jsonw_int(b, "refused_lines", (int64_t)s.refused);
-	if (s.last_refusal != NULL)
-		jsonw_text(b, "last_refusal", s.last_refusal);
+	if (c->refusals.last[0] != '\0')
+		jsonw_text(b, "last_refusal", c->refusals.last);
 	jsonw_int(b, "in_flight", (int64_t)csta_in_flight(c->exchange));
 	jsonw_int(b, "events", (int64_t)s.events);
 	jsonw_int(b, "events_of_nobody", (int64_t)s.unknown);
-	jsonw_int(b, "unclear_events", (int64_t)s.unclear);
 	jsonw_int(b, "snapshots", (int64_t)s.snapshots);
 	jsonw_int(b, "doubts", (int64_t)s.doubts);
 	jsonw_int(b, "stopped_monitors", (int64_t)s.stopped);

@@ -399,7 +399,6 @@ static void take_event(struct csta_device *d, const struct csta_message *m)
 
 	if (effect < 0)
 		ask = TAPI_ASK_CALLS; /* without memory the table may be wrong */
-	s->stats.unclear += effect == CSTA_EFFECT_UNCLEAR;
 	if (effect == CSTA_EFFECT_TAKEN && calls && ((d->cannot | s->cannot) >> STEP_CALLS & 1) != 0)
 		line_calls_believe(&d->line);
 	if (effect == CSTA_EFFECT_TAKEN && !d->quiet && (ask & TAPI_ASK_EVERYTHING) == 0)

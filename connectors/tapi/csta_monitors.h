@@ -67,8 +67,7 @@ int64_t csta_monitors_deadline(const struct csta_monitors *s); /* monotonic ms; 
 
 struct csta_monitors_stats {
 	uint64_t lines, monitored, waiting, refused; /* refused: of the waiting, refused by the switch */
-	uint64_t events, unknown, unclear, snapshots, doubts, stopped;
-	const char *last_refusal; /* a line, and why; NULL none; borrowed until the next call */
+	uint64_t events, unknown, snapshots, doubts, stopped;
 };
 void csta_monitors_stats(const struct csta_monitors *s, struct csta_monitors_stats *ret);
 

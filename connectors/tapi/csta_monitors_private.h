@@ -83,7 +83,6 @@ struct csta_monitors {
 	uint8_t mute[STEP_COUNT];    /* questions without an answer, in a row */
 	bool ready, slow, settling;
 	struct csta_monitors_stats stats;
-	char last_refusal[RAW_MAX_TEXT_BYTES * 2];
 };
 
 /* csta_monitors.c ---------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 
 #include "connectors/forbidden.h"
 #include "connectors/link.h"
+#include "connectors/refusals.h"
 #include "connectors/tapi/csta_monitors.h"
 #include "connectors/tapi/csta_session.h"
 #include "connectors/tapi/tapi_private.h"
@@ -23,6 +24,7 @@ struct csta {
 	char why[512];		 /* of a status that is not up */
 	bool excused;		 /* why the connection ends has been said */
 	struct forbidden forbidden;
+	struct refusals refusals; /* of lines */
 	uint64_t frames, strays, unreadable;
 	int unreadable_in_row;
 	char last_unreadable[256];

@@ -29,7 +29,7 @@ static void look_at_lines(struct csta *c)
 	csta_monitors_stats(c->monitors, &s);
 	if (s.refused > 0 && s.monitored == 0)
 		snprintf(why, sizeof why, "the switch lets none of the %llu lines be monitored; the last was %.420s",
-		    (unsigned long long)s.lines, s.last_refusal);
+		    (unsigned long long)s.lines, c->refusals.last);
 	else
 		why[0] = '\0';
 	hop(c, "lines", why[0] != '\0' ? why : NULL, false);

@@ -113,14 +113,6 @@ int csta_device_step(struct csta_device *d)
 
 /* --- refusals -------------------------------------------------------------------------------------- */
 
-static void note_refusal(struct csta_device *d, const char *why)
-{
-	struct csta_monitors *s = d->of;
-
-	snprintf(s->last_refusal, sizeof s->last_refusal, "%.200s: %.250s", d->device, why);
-	s->stats.last_refusal = s->last_refusal;
-}
-
 /* The line cannot be monitored: what that says of it, and when it is tried again. */
 static void refuse(struct csta_device *d, const struct csta_message *m)
 {
@@ -128,7 +120,6 @@ static void refuse(struct csta_device *d, const struct csta_message *m)
 	char why[RAW_MAX_TEXT_BYTES];
 
 	csta_refusal_text(m, why, sizeof why);
-	note_refusal(d, why);
 	d->refused = true;
 	if (refusal->verdict == CSTA_BUSY) {
 		csta_device_start_later(d);

@@ -8,7 +8,6 @@
 
 #include "connectors/tapi/csta_write.h"
 
-#define APPLICATION	    "presenced"
 #define SECOND		    INT64_C(1000)
 #define DEFAULT_DURATION    180 /* seconds, where the switch does not say it */
 #define LONGEST_DURATION    86400
@@ -115,6 +114,7 @@ static void take_status(struct csta_session *s, int status)
 	case CSTA_OVERLOAD_IMMINENT:
 	case CSTA_OVERLOAD_REACHED:
 	case CSTA_OVERLOAD_RELIEVED:
+		awake(s);
 		s->owner.overloaded(s->owner.arg, status != CSTA_OVERLOAD_RELIEVED);
 		break;
 	default:
@@ -176,7 +176,7 @@ static void compose_start(struct csta_request *r, struct buf *b)
 	const struct csta_session *s = of(r, offsetof(struct csta_session, start));
 
 	csta_write_start(b,
-	    &(const struct csta_start){ .application = APPLICATION,
+	    &(const struct csta_start){ .application = s->settings->application,
 		.info = s->settings->session_info,
 		.user = s->settings->user,
 		.password = s->password,

@@ -116,7 +116,7 @@ void csta_write_start(struct buf *b, const struct csta_start *start)
 	open_root(b, NS_SESSION, "StartApplicationSession");
 	open(b, "applicationInfo");
 	put_field(b, "applicationID", start->application);
-	if (start->user != NULL || start->password != NULL) {
+	if (start->user != NULL || start->password != NULL || strchr(start->info, '{') == NULL) {
 		open(b, "applicationSpecificInfo");
 		put_info(b, start);
 		close(b, "applicationSpecificInfo");

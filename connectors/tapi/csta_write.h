@@ -16,7 +16,8 @@ void csta_write_empty(struct buf *b, const char *ns, const char *name);
 /* <NAME xmlns="NS"><A><B>text</B></A></NAME>; `path` is "A/B" or "A". */
 void csta_write_one(struct buf *b, const char *ns, const char *name, const char *path, const char *text);
 
-/* StartApplicationSession. `info` is XML in which {user} and {password} are replaced, both may be NULL; `seconds` is the
+/* StartApplicationSession. `info` is XML in which {user} and {password} are replaced, both may be NULL:
+ * then it is left out, unless it asks for neither; `seconds` is the
  * duration that is asked for. */
 struct csta_start {
 	const char *application, *info, *user, *password, *version;

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "connectors/tapi/tapi_spec.h"
 
-#include <stdio.h>
-#include <string.h>
+#include "connectors/xml.h"
+#include "daemon/base/buf.h"
 
 static const struct vocab_word protocols[] = {
 	[TAPI_CSTA] = { "csta", "CSTA phase III in XML (ECMA-323) over TCP or TLS: the switch itself" },
@@ -35,6 +35,8 @@ static const struct option options[] = {
 	    "File with the password or token on its first line, or a credential of the service that is called so."),
 	OPTION("session", OPTION_WORD, session, "auto", 0, 0, &vocab_tapi_session, 0,
 	    "csta: whether an application session (ECMA-354) is started."),
+	OPTION("application", OPTION_TEXT, application, "presenced", 0, 0, NULL, 0,
+	    "csta: what we call ourselves (applicationID); some switches let in those that they know."),
 	OPTION("session_info", OPTION_TEXT, session_info, "<user>{user}</user><password>{password}</password>", 0, 0,
 	    NULL, 0, "csta: XML that says who we are, in applicationSpecificInfo; {user} and {password} are replaced."),
 	OPTION("session_version", OPTION_TEXT, session_version, NULL, 0, 0, NULL, 0,
@@ -68,34 +70,45 @@ bool tapi_listen_at(const struct tapi_settings *s, char *host, size_t size, uint
 
 /* --- checking -------------------------------------------------------------------------------------- */
 
-static bool is_balanced(const char *xml)
+/* What belongs to the other protocol would not do what whoever wrote it means. */
+static void check_absent(
+    const void *value, const char *option, enum tapi_protocol other, const struct option_critic *critic)
 {
-	size_t open = 0, closed = 0;
+	if (value != NULL)
+		option_wrong(critic, option, "it is for protocol %s", protocols[other].name);
+}
 
-	for (; *xml != '\0'; xml++) {
-		open += *xml == '<';
-		closed += *xml == '>';
-	}
-	return open == closed;
+static void check_info(const char *info, const struct option_critic *critic)
+{
+	struct xml_reader *x = xml_reader_new();
+	struct parse_error error = { "no memory" };
+	const struct xml_node *root;
+	struct buf b;
+
+	buf_init(&b, XML_MAX_BYTES);
+	buf_printf(&b, "<applicationSpecificInfo>%s</applicationSpecificInfo>", info);
+	if (x == NULL || b.failed || xml_read(x, buf_text(&b), b.len, &root, &error) < 0)
+		option_wrong(critic, "session_info", "expected XML, found: %.120s", error.text);
+	buf_done(&b);
+	xml_reader_free(x);
 }
 
 static void check_csta(const struct tapi_settings *s, const struct option_critic *critic)
 {
-	if (s->session_info != NULL && !is_balanced(s->session_info))
-		option_wrong(critic, "session_info", "its tags are not closed, expected XML");
-	if (s->session == TAPI_SESSION_NO && s->user != NULL)
-		option_wrong(critic, "session", "found no, but there is a user, which only a session has");
+	check_absent(s->listen, "listen", TAPI_BRIDGE, critic);
+	check_absent(s->socket, "socket", TAPI_BRIDGE, critic);
+	if (s->session_info != NULL)
+		check_info(s->session_info, critic);
+	if (s->session == TAPI_SESSION_NO && (s->user != NULL || s->password != NULL || s->password_file != NULL))
+		option_wrong(
+		    critic, "session", "found no, but there is a user or a password, which only a session has");
 }
 
-static void check_bridge(const struct tapi_settings *s, const struct option_critic *critic)
+static void check_listen(const struct tapi_settings *s, const struct option_critic *critic)
 {
 	char host[LINK_HOST_SIZE];
 	uint16_t port;
 
-	if (s->listen != NULL && s->socket != NULL)
-		option_wrong(critic, "socket", "both listen and socket are given, expected one of them");
-	if (s->listen == NULL)
-		return;
 	if (!tapi_listen_at(s, host, sizeof host, &port))
 		option_wrong(
 		    critic, "listen", "found \"%.80s\", expected a port, or a numeric address:port", s->listen);
@@ -105,6 +118,18 @@ static void check_bridge(const struct tapi_settings *s, const struct option_crit
 	if (s->link.transport == LINK_TLS && s->link.cert_file == NULL)
 		option_wrong(
 		    critic, "listen", "over tls who connects has to be shown a certificate, expected cert_file too");
+}
+
+static void check_bridge(const struct tapi_settings *s, const struct option_critic *critic)
+{
+	check_absent(s->link.servers.items, "server", TAPI_CSTA, critic);
+	check_absent(s->user, "user", TAPI_CSTA, critic);
+	if (s->listen != NULL && s->socket != NULL)
+		option_wrong(critic, "socket", "both listen and socket are given, expected one of them");
+	if (s->socket != NULL && s->link.transport == LINK_TLS)
+		option_wrong(critic, "transport", "found tls, but a Unix socket has none");
+	if (s->listen != NULL)
+		check_listen(s, critic);
 }
 
 static void check(const void *settings, const struct option_critic *critic)
@@ -129,7 +154,7 @@ static const char *missing(const void *settings)
 
 	if (s->protocol == TAPI_CSTA)
 		return s->link.servers.count == 0 ? "server" : NULL;
-	return s->listen == NULL && s->socket == NULL ? "listen" : NULL;
+	return s->listen == NULL && s->socket == NULL ? "listen or socket" : NULL;
 }
 
 static bool address(const void *settings, const char *source, const struct user_fields *user, enum domain domain,

@@ -19,7 +19,7 @@ struct tapi_settings {
 
 	/* csta */
 	int64_t session; /* enum tapi_session */
-	char *session_info, *session_version;
+	char *application, *session_info, *session_version;
 	int64_t session_duration; /* ms */
 	char *xml_namespace;
 	int64_t in_flight, rate; /* requests; monitors a second */

@@ -338,7 +338,15 @@ WRONG_SWITCH = [
     (["server: pbx", "session: perhaps"], "session", ["perhaps", "auto, yes or no"]),
     (["server: pbx", "password: a", "password_file: b"], "password_file", ["both", "one of them"]),
     (["protocol: bridge", "listen: 4722", "password_file: b", "password: a"], "password_file", ["both", "one of them"]),
-    (["server: pbx", "session_info: <user>{user}</user"], "session_info", ["not closed", "XML"]),
+    (["server: pbx", "session_info: <user>{user}</user"], "session_info", ["expected XML", "line 1"]),
+    (["server: pbx", "session_info: <a><b></a>"], "session_info", ["expected XML", "mismatched tag"]),
+    (["server: pbx", "session_info: <acx:a/>"], "session_info", ["expected XML", "prefix"]),
+    (["server: pbx", "password_file: b", "session: no"], "session", ["found no", "password"]),
+    (["server: pbx", "listen: 4722"], "listen", ["protocol bridge"]),
+    (["server: pbx", "socket: b.sock"], "socket", ["protocol bridge"]),
+    (["protocol: bridge", "socket: b.sock", "server: pbx"], "server", ["protocol csta"]),
+    (["protocol: bridge", "socket: b.sock", "user: a"], "user", ["protocol csta"]),
+    (["protocol: bridge", "socket: b.sock", "transport: tls"], "transport", ["tls", "Unix socket"]),
     (["server: pbx", "user: presenced", "session: no"], "session", ["found no", "user"]),
     (["server: pbx", "session_duration: 9s"], "session_duration", ["9s", "10s", "1d"]),
     (["server: pbx", "in_flight: 0"], "in_flight", ["0", "1"]),
@@ -403,9 +411,8 @@ def test_switch_is_configured(start, options):
     assert (status, output.count("\n"), "is good" in output) == (0, 1, True), output
 
 
-@pytest.mark.parametrize("options, missing", [({}, "server"), ({"protocol": "bridge"}, "listen"),
-                                              ({"listen": "4722", "password": "a"}, "server"),
-                                              ({"protocol": "bridge", "server": "pbx"}, "listen")], ids=repr)
+@pytest.mark.parametrize("options, missing", [({}, "server"), ({"protocol": "bridge"}, "listen or socket")],
+                         ids=repr)
 def test_switch_without_the_place_where_it_is_is_not_configured(start, options, missing):
     daemon = start(users=[{"id": "alice", "line": "2001"}],
                    sources=[SWITCH | options, feed_source("other", addresses="line")])
