@@ -4,21 +4,19 @@
 
 #include <stdio.h>
 
-#include "daemon/base/logger.h"
 #include "daemon/base/utf8.h"
 
 #define TOLD_AGAIN_MS 60000
 
-void refusals_note(
-    struct refusals *r, const char *subsystem, const char *source, const char *address, const char *why, int64_t now)
+bool refusals_note(struct refusals *r, const char *address, const char *why, int64_t now)
 {
 	snprintf(r->last, sizeof r->last, "%.200s: %.200s", address, why);
 	utf8_repair(r->last);
 	r->untold++;
 	if (r->told_at != 0 && now - r->told_at < TOLD_AGAIN_MS)
-		return;
-	log_warning(subsystem, "refused", LOG_TEXT("source", source), LOG_TEXT("address", address),
-	    LOG_TEXT("why", why), LOG_NUMBER("refusals", r->untold));
+		return false;
 	r->told_at = now;
+	r->count = r->untold;
 	r->untold = 0;
+	return true;
 }

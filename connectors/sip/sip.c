@@ -196,14 +196,20 @@ static bool on_document(void *arg, const struct subscribed *who, const char *typ
 	return states_document(&c->states, who, type, body, len, loop_now(c->loop).wall);
 }
 
+static void tell_refusal(struct connector *c, const char *address, const char *why)
+{
+	if (refusals_note(&c->refusals, address, why, loop_now(c->loop).mono))
+		log_warning("sip", "refused", LOG_TEXT("source", source_name(c->source)), LOG_TEXT("address", address),
+		    LOG_TEXT("why", why), LOG_NUMBER("refusals", c->refusals.count));
+}
+
 static void on_status(void *arg, const struct subscribed *who, enum state_status status, const char *why)
 {
 	struct connector *c = arg;
 
 	states_status(&c->states, who, status, why);
 	if (status == STATE_STATUS_ACCESS_DENIED || status == STATE_STATUS_NOT_FOUND || status == STATE_STATUS_ERROR)
-		refusals_note(&c->refusals, "sip", source_name(c->source), who->address, why == NULL ? "" : why,
-		    loop_now(c->loop).mono);
+		tell_refusal(c, who->address, why == NULL ? "" : why);
 }
 
 static void on_trouble(void *arg, enum subscriber_trouble trouble, int64_t wait, const char *why)

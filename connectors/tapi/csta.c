@@ -133,16 +133,21 @@ static const struct csta_session_owner session_owner = { .ready = on_ready,
 
 /* --- lines ----------------------------------------------------------------------------------------- */
 
+static void tell_refusal(struct csta *c, const char *device, const char *why)
+{
+	if (refusals_note(&c->refusals, device, why, loop_now(c->base.loop).mono))
+		log_warning("csta", "refused", LOG_TEXT("source", source_name(c->base.source)),
+		    LOG_TEXT("line", device), LOG_TEXT("why", why), LOG_NUMBER("refusals", c->refusals.count));
+}
+
 static void on_said(void *arg, const char *device, const struct raw_facts *facts)
 {
 	struct csta *c = arg;
-	const char *source = source_name(c->base.source);
 
 	source_raw_state(c->base.source, device, facts);
 	if (facts->status == STATE_STATUS_NOT_FOUND || facts->status == STATE_STATUS_ACCESS_DENIED ||
 	    facts->status == STATE_STATUS_ERROR)
-		refusals_note(&c->refusals, "csta", source, device, facts->why == NULL ? "" : facts->why,
-		    loop_now(c->base.loop).mono);
+		tell_refusal(c, device, facts->why == NULL ? "" : facts->why);
 }
 
 static bool is_same(void *arg, const char *device, const char *number)
