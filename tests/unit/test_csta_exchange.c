@@ -114,7 +114,7 @@ static void put(void *arg, struct buf *b)
 
 static void a_frame_has_a_head_of_eight_bytes(void **state)
 {
-	struct request r = { .base.type = &counted };
+	static struct request r = { .base.type = &counted };
 
 	(void)state;
 	begin(16);
@@ -133,7 +133,7 @@ static void a_frame_has_a_head_of_eight_bytes(void **state)
 static void the_largest_frame_is_65535_bytes(void **state)
 {
 	size_t most = CSTA_FRAME_MAX - CSTA_HEAD_BYTES, more = most + 1, much = 200000;
-	struct request r = { .base.type = &counted, .fill = most - 7 };
+	static struct request r = { .base.type = &counted, .fill = CSTA_FRAME_MAX - CSTA_HEAD_BYTES - 7 };
 
 	(void)state;
 	begin(16);
@@ -157,7 +157,7 @@ static void the_largest_frame_is_65535_bytes(void **state)
 
 static void ids_go_round_and_pass_over_those_that_are_out(void **state)
 {
-	struct request out = { .base.type = &counted }, r = { .base.type = &counted };
+	static struct request out = { .base.type = &counted }, r = { .base.type = &counted };
 	char expected[16];
 
 	(void)state;
@@ -184,7 +184,7 @@ static void ids_go_round_and_pass_over_those_that_are_out(void **state)
 static void ids_that_are_none_are_nobodys(void **state)
 {
 	static const char *const odd[] = { "0000", "9999", "0002", "   1", "1   ", "-001", "000x", "\0\0\0\1", "+001" };
-	struct request r = { .base.type = &counted };
+	static struct request r = { .base.type = &counted };
 
 	(void)state;
 	begin(16);
@@ -198,7 +198,7 @@ static void ids_that_are_none_are_nobodys(void **state)
 /* The ids of the two directions are independent, and what is only told has one too. */
 static void what_nobody_waits_for_takes_no_id_of_a_request(void **state)
 {
-	struct request r = { .base.type = &counted };
+	static struct request r = { .base.type = &counted };
 	size_t len = 3;
 
 	(void)state;
@@ -217,7 +217,7 @@ static void what_nobody_waits_for_takes_no_id_of_a_request(void **state)
 
 static void so_many_may_be_out(void **state)
 {
-	struct request r[6] = { { .fill = 0 } }, b = { .base.type = &beside };
+	static struct request r[6] = { { .fill = 0 } }, b = { .base.type = &beside };
 
 	(void)state;
 	begin(5);
@@ -251,7 +251,7 @@ static void so_many_may_be_out(void **state)
 
 static void one_at_a_time_is_one_also_when_slow(void **state)
 {
-	struct request r = { .base.type = &counted };
+	static struct request r = { .base.type = &counted };
 
 	(void)state;
 	begin(1);
@@ -264,7 +264,7 @@ static void one_at_a_time_is_one_also_when_slow(void **state)
 static void what_cannot_be_sent_is_not_out(void **state)
 {
 	static const int results[] = { -ENOTCONN, -ENOBUFS, -ENOMEM };
-	struct request r = { .base.type = &counted };
+	static struct request r = { .base.type = &counted };
 
 	(void)state;
 	begin(1);
@@ -282,7 +282,7 @@ static void what_cannot_be_sent_is_not_out(void **state)
 
 static void who_waits_in_vain_is_told(void **state)
 {
-	struct request slow = { .base.type = &counted }, fast = { .base.type = &quick };
+	static struct request slow = { .base.type = &counted }, fast = { .base.type = &quick };
 
 	(void)state;
 	begin(16);
@@ -307,8 +307,9 @@ static void who_waits_in_vain_is_told(void **state)
 /* It may be sent again, or end another one, from inside its answer. */
 static void requests_may_be_sent_and_ended_inside_an_answer(void **state)
 {
-	struct request a = { .base.type = &counted, .again = true }, b = { .base.type = &counted },
-		       c = { .base.type = &counted, .end_other = true, .other = &b };
+	static struct request b = { .base.type = &counted };
+	static struct request a = { .base.type = &counted, .again = true },
+			      c = { .base.type = &counted, .end_other = true, .other = &b };
 
 	(void)state;
 	begin(16);
@@ -331,7 +332,7 @@ static void requests_may_be_sent_and_ended_inside_an_answer(void **state)
 
 static void when_the_connection_is_lost_nobody_is_told(void **state)
 {
-	struct request r[3] = { { .fill = 0 } };
+	static struct request r[3] = { { .fill = 0 } };
 
 	(void)state;
 	begin(16);
