@@ -432,6 +432,78 @@ static void new_rules_compose_everybody_again(void **state)
 	world_free(w);
 }
 
+/* --- whose number ---------------------------------------------------------------------------------- */
+
+static void the_same_number_may_be_written_in_many_ways(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} rows[] = {
+		{ "101", "101", true },
+		{ "101", "tel:101", true },
+		{ "101", "sip:101@pbx.example.com", true },
+		{ "+44 20 7084 6845", "+442070846845", true },
+		{ "101", "102", false },
+		{ "101", "1010", false },
+		{ "0101", "101", false },
+		{ "", "", false },
+		{ "101", "", false },
+	};
+	struct world *w = world_with_alice();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (aggregator_same_number(w->a, rows[i].a, rows[i].b) != rows[i].same ||
+		    aggregator_same_number(w->a, rows[i].b, rows[i].a) != rows[i].same)
+			fail_msg("\"%s\" and \"%s\"", rows[i].a, rows[i].b);
+	world_free(w);
+}
+
+static void every_extension_of_whoever_is_watched_there_is_own(void **state)
+{
+	struct world *w = world_with_alice();
+	char text[4 * NUMBER_MAX_BYTES];
+
+	(void)state;
+	add_user(w, "bob", "", "201;202; 203");
+	add_user(w, "carol", "", "301");
+	want(w, "bob");
+	run(w);
+	assert_true(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "201", "201"));
+	assert_true(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "201", "202"));
+	assert_true(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "201", "tel:203"));
+	assert_false(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "201", "101"));
+	assert_false(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "201", ""));
+	assert_false(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "101", "201"));
+	assert_true(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "301", "301")); /* nobody watches it */
+	assert_false(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "301", "302"));
+	assert_false(aggregator_is_own(w->a, w->sw.agg, DOMAIN_RICH, "201", "202"));
+	memset(text, '1', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	assert_false(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "201", text));
+	assert_false(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, text, "201"));
+	unwant(w, "bob");
+	advance(w, HOUR);
+	assert_false(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "201", "202"));
+	world_free(w);
+}
+
+static void users_on_one_address_are_all_asked(void **state)
+{
+	struct world *w = world_with_alice();
+
+	(void)state;
+	add_user(w, "ann", "", "101;111");
+	add_user(w, "abe", "", "101;112");
+	want(w, "ann");
+	want(w, "abe");
+	run(w);
+	assert_true(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "101", "111"));
+	assert_true(aggregator_is_own(w->a, w->sw.agg, DOMAIN_TELEPHONY, "101", "112"));
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +528,9 @@ int main(void)
 		cmocka_unit_test(next_in_order_takes_over_and_gives_back),
 		cmocka_unit_test(position_breaks_ties_and_may_be_changed),
 		cmocka_unit_test(new_rules_compose_everybody_again),
+		cmocka_unit_test(the_same_number_may_be_written_in_many_ways),
+		cmocka_unit_test(every_extension_of_whoever_is_watched_there_is_own),
+		cmocka_unit_test(users_on_one_address_are_all_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,14 @@ static const struct framing whole_lengths = {
 };
 static const struct framing byte_lengths = { .kind = FRAMING_LENGTH, .max = 300, .head = 1, .bytes = 1 };
 static const struct framing long_lengths = { .kind = FRAMING_LENGTH, .max = 300, .head = 16, .offset = 12, .bytes = 4 };
+static const struct framing zeroed = { .kind = FRAMING_LENGTH,
+	.max = 65535,
+	.head = 8,
+	.offset = 2,
+	.bytes = 2,
+	.head_counts = true,
+	.zeros = 2,
+	.other = "it speaks something else" };
 static const struct framing messages = { .kind = FRAMING_CONTENT_LENGTH, .max = 20, .head_max = 64 };
 static const struct framing anything = { .kind = FRAMING_NONE };
 
@@ -172,6 +180,83 @@ static void a_length_has_a_limit(void **state)
 	check_bytes(&lengths, data, 300, expected, 302);
 	data[3] = 0x2d; /* 301 */
 	check_bytes(&whole_lengths, data, 301, "!", 1);
+}
+
+/* The bytes of zero are looked at as soon as they are there: another protocol may never send a whole head. */
+static void a_head_may_begin_with_zeros(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t len;
+		bool broken;
+	} rows[] = {
+		{ "\x01", 1, true },
+		{ "\x60\x80", 2, true },
+		{ "\0\x01", 2, true },
+		{ "HTTP/1.1 400 Bad Request\r\n", 26, true },
+		{ "\0", 1, false },
+		{ "\0\0", 2, false },
+		{ "\0\0\0", 3, false },
+		{ "\0\0\0\x08"
+		  "000",
+		    7, false },
+		{ "\0\0\0\x07"
+		  "0001",
+		    8, true },
+		{ "\0\0\0\0"
+		  "0001",
+		    8, true },
+		{ "\0\0\xff\xff"
+		  "0001",
+		    8, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct stream s;
+
+		stream_begin(&s, &zeroed);
+		stream_feed(&s, rows[i].data, rows[i].len);
+		if (s.broken != rows[i].broken)
+			fail_msg("row %zu", i);
+		if (i < 4)
+			assert_string_equal(s.why, zeroed.other);
+		stream_end(&s);
+		buf_done(&s.seen);
+	}
+	check_bytes(&zeroed,
+	    "\0\0\0\x0b"
+	    "0001<x>\0\0\0\x08"
+	    "9999",
+	    19,
+	    "(\0\0\0\x0b"
+	    "0001<x>)(\0\0\0\x08"
+	    "9999)",
+	    23);
+	check_bytes(&zeroed,
+	    "\0\0\0\x09"
+	    "0001x\x01\0\0\x09"
+	    "0002y",
+	    18,
+	    "(\0\0\0\x09"
+	    "0001x)!",
+	    12);
+}
+
+/* 65535 bytes, the most that two bytes can say, one byte at a time. */
+static void the_largest_length_is_followed(void **state)
+{
+	struct stream s;
+	char head[8] = { 0, 0, (char)0xff, (char)0xff, '0', '0', '0', '1' };
+
+	(void)state;
+	stream_begin(&s, &zeroed);
+	for (size_t i = 0; i < 65535; i++)
+		stream_feed(&s, i < 8 ? &head[i] : "x", 1);
+	stream_end(&s);
+	assert_false(s.broken);
+	assert_int_equal(s.seen.len, 65535 + 2);
+	buf_done(&s.seen);
 }
 
 static void a_message_is_as_long_as_it_says(void **state)
@@ -332,6 +417,8 @@ int main(void)
 		cmocka_unit_test(a_length_in_the_head_is_followed),
 		cmocka_unit_test(a_length_may_include_its_head),
 		cmocka_unit_test(a_length_has_a_limit),
+		cmocka_unit_test(a_head_may_begin_with_zeros),
+		cmocka_unit_test(the_largest_length_is_followed),
 		cmocka_unit_test(a_message_is_as_long_as_it_says),
 		cmocka_unit_test(a_bad_content_length_breaks_the_stream),
 		cmocka_unit_test(a_message_has_limits),

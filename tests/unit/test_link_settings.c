@@ -167,6 +167,54 @@ static void a_resolver_is_an_address(void **state)
 	check_wrong(&s, "resolvers", "\"dns.example.com\"");
 }
 
+static void places_to_listen_are_split(void **state)
+{
+	static const struct {
+		const char *text, *host; /* NULL: refused */
+		uint16_t port;
+	} rows[] = {
+		{ "4000", "", 4000 },
+		{ "1", "", 1 },
+		{ "65535", "", 65535 },
+		{ "127.0.0.1:4000", "127.0.0.1", 4000 },
+		{ "0.0.0.0:1", "0.0.0.0", 1 },
+		{ "[::1]:4000", "::1", 4000 },
+		{ "[::]:4000", "::", 4000 },
+		{ "", NULL, 0 },
+		{ "0", NULL, 0 },
+		{ "65536", NULL, 0 },
+		{ "-1", NULL, 0 },
+		{ "+1", NULL, 0 },
+		{ " 4000", NULL, 0 },
+		{ "4000 ", NULL, 0 },
+		{ ":4000", NULL, 0 },
+		{ "127.0.0.1", NULL, 0 },
+		{ "127.0.0.1:", NULL, 0 },
+		{ "127.0.0.1:0", NULL, 0 },
+		{ "localhost:4000", NULL, 0 },
+		{ "::1", NULL, 0 },
+		{ "::1:4000", NULL, 0 },
+		{ "[::1]", NULL, 0 },
+		{ "[127.0.0.1]:4000", NULL, 0 },
+		{ "4000:4000", NULL, 0 },
+		{ "00000000000000000000004000", NULL, 0 },
+		{ "99999999999999999999999999", NULL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char host[LINK_HOST_SIZE] = "?";
+		uint16_t port = 9;
+
+		if (link_listen_split(rows[i].text, host, sizeof host, &port) != (rows[i].host != NULL))
+			fail_msg("\"%s\"", rows[i].text);
+		if (rows[i].host == NULL)
+			continue;
+		assert_string_equal(host, rows[i].host);
+		assert_int_equal(port, rows[i].port);
+	}
+}
+
 static void words_are_those_of_the_enums(void **state)
 {
 	(void)state;
@@ -216,6 +264,7 @@ int main(void)
 		cmocka_unit_test(good_settings_are_good),
 		cmocka_unit_test(what_is_wrong_is_said),
 		cmocka_unit_test(a_resolver_is_an_address),
+		cmocka_unit_test(places_to_listen_are_split),
 		cmocka_unit_test(words_are_those_of_the_enums),
 		cmocka_unit_test(options_have_defaults),
 	};
