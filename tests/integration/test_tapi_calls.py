@@ -9,7 +9,7 @@ import time
 import pytest
 
 from presenced import NOBODY, Deadline, console_socket, until
-from tapi_world import (ADMIN, DIALECTS, PILOT, Lamps, asked, begin, details, hear_all, pbx, telephony, user_of, wait_truth,
+from tapi_world import (ADMIN, DIALECTS, EXACT, PILOT, Lamps, asked, begin, details, hear_all, pbx, telephony, user_of, wait_truth,
                         watching)
 
 __all__ = ["pbx"]  # fixtures
@@ -347,7 +347,7 @@ def follow(flow, console, switch):
     for step, _ in enumerate(flow(switch), 1):
         try:
             hear_all(console, switch, SOON)
-            wait_truth(console, switch, SOON, exact=True)
+            wait_truth(console, switch, SOON, how=EXACT)
         except Deadline as error:
             raise AssertionError(f"{flow.__name__}, step {step}: {error}") from error
     assert switch.calls() == [], "the flow ends as it began"
@@ -398,21 +398,21 @@ def test_details_of_calls(pbx, start):
     switch = pbx({"201": "Ann Lee", "202": "Bob & Sons", "203": "Cid"}, dialect={"devices": "name"})
     _, console = watching(start, switch)
     switch.call("201", "202")
-    wait_truth(console, switch, SOON, exact=True)
+    wait_truth(console, switch, SOON, how=EXACT)
     assert calls_of(console, "201") == [{"state": "dialing", "direction": "out", "peer": "202", "name": "Bob & Sons"}]
     assert calls_of(console, "202") == [{"state": "ringing", "direction": "in", "peer": "201", "name": "Ann Lee"}]
 
     switch.answer("202")
     switch.hold("202")
     switch.call("+442070846845", "202", name="A. Caller")
-    wait_truth(console, switch, SOON, exact=True)
+    wait_truth(console, switch, SOON, how=EXACT)
     assert calls_of(console, "202") == [
         {"state": "held", "direction": "in", "peer": "201", "name": "Ann Lee"},
         {"state": "ringing", "direction": "in", "peer": "+442070846845", "name": "A. Caller"}]
     assert calls_of(console, "201") == [{"state": "connected", "direction": "out", "peer": "202", "name": "Bob & Sons"}]
 
     switch.call(None, "203")
-    wait_truth(console, switch, SOON, exact=True)
+    wait_truth(console, switch, SOON, how=EXACT)
     assert calls_of(console, "203") == [{"state": "ringing", "direction": "in"}], "it is withheld"
 
 
@@ -422,7 +422,7 @@ def test_number_of_a_caller_is_told_as_the_switch_writes_it(pbx, start, devices,
     switch = pbx(dialect={"devices": devices})
     _, console = watching(start, switch)
     switch.call("+442070846845", "201")
-    wait_truth(console, switch, SOON, exact=True)
+    wait_truth(console, switch, SOON, how=EXACT)
     assert calls_of(console, "201") == [{"state": "ringing", "direction": "in", "peer": peer}]
 
 
@@ -436,7 +436,7 @@ def test_since_is_when_the_call_took_its_state(pbx, start):
         for name, *arguments in operations:
             getattr(switch, name)(*arguments)
         hear_all(console, switch)
-        wait_truth(console, switch, SOON, exact=True)
+        wait_truth(console, switch, SOON, how=EXACT)
         found = moment(telephony(console, "202")["calls"][0]["since"])
         assert before - 0.002 <= found <= time.time(), "it is told in milliseconds"
         return found
@@ -449,7 +449,7 @@ def test_since_is_when_the_call_took_its_state(pbx, start):
     for change in (("inform", "202"), ("hold", "201"), ("retrieve", "201"), ("set_dnd", "202"), ("call", "203", "202")):
         getattr(switch, change[0])(*change[1:])
         hear_all(console, switch)
-        wait_truth(console, switch, SOON, exact=True)
+        wait_truth(console, switch, SOON, how=EXACT)
         assert moment(telephony(console, "202")["calls"][0]["since"]) == again, f"{change} is no change of this call"
 
 
@@ -466,12 +466,29 @@ def test_calls_and_targets_are_shown_to_those_who_may_see_them(pbx, start, as_ro
     switch.call("201", "202")
     switch.set_forward("202", "forwardImmediate", True, "203")
 
-    wait_truth(console, switch, SOON, exact=True)
+    wait_truth(console, switch, SOON, how=EXACT)
     shown = telephony(console, "202")
     assert len(shown["calls"]) == 1 and shown["forward"] == {"kind": "phone", "target": "203"}
     hidden = {key: value for key, value in shown.items() if key != "calls"} | {"forward": {"kind": "phone"}}
     desk.wait(lambda: desk.table["u202"]["telephony"] == hidden, "the same without calls and target", SOON)
     assert telephony(desk, "201").get("line") == "busy" and "calls" not in telephony(desk, "201")
+
+
+def test_transfer_of_a_withheld_caller_does_not_show_who_has_left(pbx, start):
+    """203 must not believe that 202, who has transferred the call and gone, is calling."""
+    switch = pbx()
+    _, console = watching(start, switch)
+    switch.call(None, "202")
+    switch.answer("202")
+    switch.consult("202", "203")
+    wait_truth(console, switch, SOON, how=EXACT)
+    assert calls_of(console, "203") == [{"state": "ringing", "direction": "in", "peer": "202"}]
+
+    switch.transfer("202")
+
+    hear_all(console, switch)
+    wait_truth(console, switch, SOON)
+    assert calls_of(console, "203") == [{"state": "ringing", "direction": "in"}]
 
 
 # ---- calls that were there before -----------------------------------------------------------
@@ -544,7 +561,7 @@ def test_who_remains_when_a_third_leaves_is_shown(pbx, start):
     switch.answer("203")
     looked = asked(switch, "SnapshotDevice")
     switch.conference("201")
-    wait_truth(console, switch, SOON, exact=True)
+    wait_truth(console, switch, SOON, how=EXACT)
     until(lambda: asked(switch, "SnapshotDevice") == looked + 3, "each is looked at again", SOON)
 
     switch.hang_up("202")
