@@ -363,9 +363,11 @@ static void on_frame(void *arg, struct link_guest *guest, const char *data, size
 		take_message(c, g, &m);
 		bridge_message_done(&m);
 	} else if (g == c->host) {
-		bridge_fail(c, g, "syntax", fault.text, NULL, 0);
+		if (m.seq > 0)
+			take_number(c, m.seq);
+		bridge_fail(c, g, "syntax", fault.text, NULL, m.seq);
 	} else {
-		end_guest(c, g, "syntax", fault.text, 0);
+		end_guest(c, g, "syntax", fault.text, m.seq);
 	}
 }
 

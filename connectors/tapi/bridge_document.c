@@ -9,6 +9,8 @@
 #include "daemon/base/json_in.h"
 #include "daemon/base/utf8.h"
 
+#define NUMBER_END (INT64_C(1) << 53)
+
 static int wrong(struct bridge_fault *fault, const char *key, const char *expected)
 {
 	snprintf(fault->text, sizeof fault->text, "%s: expected %s", key, expected);
@@ -51,7 +53,9 @@ int bridge_number(const json_t *object, const char *key, int64_t *ret, struct br
 	const json_t *value = member(object, key);
 
 	*ret = json_integer_value(value);
-	return json_is_integer(value) ? 0 : wrong(fault, key, "a whole number");
+	if (!json_is_integer(value) || *ret >= NUMBER_END || *ret <= -NUMBER_END)
+		return wrong(fault, key, "a whole number below two to the power of 53");
+	return 0;
 }
 
 int bridge_truth(const json_t *object, const char *key, bool *ret, struct bridge_fault *fault)
@@ -394,13 +398,13 @@ static const char *const types[BRIDGE_TYPES] = {
 int bridge_read(const char *data, size_t len, struct bridge_message *ret, struct bridge_fault *fault)
 {
 	const char *type;
-	int r = json_in_object(data, len, &ret->json, fault->text, sizeof fault->text);
+	int r;
 
+	*ret = (struct bridge_message){ .type = BRIDGE_UNKNOWN };
+	r = json_in_object(data, len, &ret->json, fault->text, sizeof fault->text);
 	if (r < 0)
 		return r == -ENOMEM ? r : -EINVAL;
-	ret->type = BRIDGE_UNKNOWN;
-	ret->seq = json_integer_value(member(ret->json, "seq"));
-	if (ret->seq < 0)
+	if (bridge_number(ret->json, "seq", &ret->seq, fault) < 0 || ret->seq < 0)
 		ret->seq = 0;
 	if (bridge_text(ret->json, "type", BRIDGE_TEXT_BYTES, &type, fault) < 0) {
 		bridge_message_done(ret);

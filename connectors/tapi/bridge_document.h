@@ -42,7 +42,8 @@ struct bridge_fault {
 
 /* Functions below: 0, or -EINVAL with a sentence. Texts are those of the json. An optional member may be null. */
 
-int bridge_read(const char *data, size_t len, struct bridge_message *ret, struct bridge_fault *fault); /* or -ENOMEM */
+/* Or -ENOMEM. One that is refused has its number all the same, if it has one. */
+int bridge_read(const char *data, size_t len, struct bridge_message *ret, struct bridge_fault *fault);
 void bridge_message_done(struct bridge_message *m);
 
 int bridge_text(const json_t *object, const char *key, size_t max, const char **ret, struct bridge_fault *fault);
