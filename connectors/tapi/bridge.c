@@ -301,9 +301,10 @@ static bool take_number(struct bridge *c, int64_t seq)
 	return !late;
 }
 
-static bool is_about_lines(enum bridge_type type)
+static bool is_about_lines(const struct bridge_message *m)
 {
-	return type >= BRIDGE_LINE_OPEN && type <= BRIDGE_STATE;
+	return (m->type >= BRIDGE_LINE_OPEN && m->type <= BRIDGE_STATE) ||
+	    (m->type == BRIDGE_ERROR && json_object_get(m->json, "line") != NULL);
 }
 
 static void dispatch(struct bridge *c, const struct bridge_message *m)
@@ -320,7 +321,7 @@ static void dispatch(struct bridge *c, const struct bridge_message *m)
 		r = take_ping(c, m->json, &fault);
 	else if (m->type == BRIDGE_BYE)
 		take_bye(c, m->json);
-	else if (is_about_lines(m->type) || m->type == BRIDGE_ERROR)
+	else if (is_about_lines(m) || m->type == BRIDGE_ERROR)
 		r = bridge_lines_message(c, m, &line, &fault);
 	if (r == -ENOENT)
 		bridge_fail(c, c->host, "unknownLine", "the line is not open in this connection", line, m->seq);
@@ -336,7 +337,7 @@ static void take_message(struct bridge *c, struct bridge_guest *g, const struct 
 		end_guest(c, g, "syntax", "hello was said already", m->seq);
 	} else if (m->seq == 0) {
 		bridge_fail(c, g, "syntax", "seq: expected a whole number from 1", NULL, 0);
-	} else if (take_number(c, m->seq) || !is_about_lines(m->type)) {
+	} else if (take_number(c, m->seq) || !is_about_lines(m)) {
 		dispatch(c, m);
 	}
 }
