@@ -59,7 +59,7 @@ int bridge_can(const json_t *object, unsigned *ret, struct bridge_fault *fault);
 /* A call: members of lineCallState. */
 int bridge_call(const json_t *object, struct call_said *ret, struct bridge_fault *fault);
 
-/* `entries`: what they mean. NULL and null: nothing is known. */
+/* `entries`: what they mean. null: nothing is known. */
 struct bridge_forwards {
 	bool known; /* all of them; else only what is on */
 	bool dnd;   /* a forward to nowhere */

@@ -407,10 +407,13 @@ static int take_state(struct bridge *c, struct bridge_line *l, const json_t *m, 
 	const json_t *calls = json_object_get(m, "calls"), *entries = json_object_get(m, "entries");
 	struct bridge_forwards forwards;
 	bool in_service;
-	int8_t on;
+	int8_t on = -1;
 
-	if (bridge_truth(m, "inService", &in_service, fault) < 0 || bridge_truth_or_null(m, "on", &on, fault) < 0 ||
-	    bridge_forwards(entries, &forwards, fault) < 0)
+	if (entries == NULL)
+		entries = json_null();
+	if (bridge_truth(m, "inService", &in_service, fault) < 0 || bridge_forwards(entries, &forwards, fault) < 0)
+		return -EINVAL;
+	if (json_object_get(m, "on") != NULL && bridge_truth_or_null(m, "on", &on, fault) < 0)
 		return -EINVAL;
 	if (json_is_null(calls))
 		line_calls_forget(&l->line);
