@@ -211,7 +211,9 @@ static void take_hello(struct bridge *c, struct bridge_guest *g, const struct br
 
 static int resync_begins(struct bridge *c, int64_t id)
 {
-	c->resync = (struct bridge_resync){ .open = true, .id = id, .full = id < FIRST_OWN_ID || id == c->all_id };
+	c->resync = (struct bridge_resync){
+		.open = true, .number = c->resync.number + 1, .id = id, .full = id < FIRST_OWN_ID || id == c->all_id
+	};
 	if (c->resync.full)
 		c->all_asked = false;
 	c->progress_at = c->resync.full || c->progress_at != INSTANT_NEVER ? bridge_now(c) : INSTANT_NEVER;
@@ -254,6 +256,10 @@ static int take_resync(struct bridge *c, const json_t *m, struct bridge_fault *f
 
 	if (bridge_text(m, "phase", BRIDGE_TEXT_BYTES, &phase, fault) < 0 || bridge_number(m, "id", &id, fault) < 0)
 		return -EINVAL;
+	if (id < 1) {
+		snprintf(fault->text, sizeof fault->text, "id: expected a whole number from 1");
+		return -EINVAL;
+	}
 	if (strcmp(phase, "begin") == 0)
 		return resync_begins(c, id);
 	if (strcmp(phase, "end") == 0)

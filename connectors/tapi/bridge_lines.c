@@ -71,7 +71,8 @@ static void forget(struct bridge_line *l, enum bridge_place place)
 	l->place = (uint8_t)place;
 	l->on = -1;
 	l->can = 0;
-	l->nowhere = l->forwards_known = l->known = l->named = false;
+	l->nowhere = l->forwards_known = l->known = l->calls_null = false;
+	l->named_in = 0;
 	l->in_service = true;
 }
 
@@ -185,11 +186,11 @@ void bridge_lines_resynced(struct bridge *c, bool first)
 
 	HASH_EACH (link, &c->lines) {
 		struct bridge_line *l = hash_entry(link, struct bridge_line, link);
-		bool missing = !l->named && (l->place == PLACE_OPEN || l->place == PLACE_UNSAID);
+		bool missing = l->named_in != c->resync.number && (l->place == PLACE_OPEN || l->place == PLACE_UNSAID);
 
-		l->named = false;
-		if (missing && l->watched) {
+		if (missing)
 			l->known = false;
+		if (missing && l->watched) {
 			say_status(c, l, STATE_STATUS_ERROR, "the host did not name this line when it said everything");
 		} else if (first) {
 			bridge_line_say(c, l);
@@ -305,6 +306,16 @@ static void complete(const struct bridge_line *l, const json_t *object, struct c
 		said->name = known.name;
 }
 
+/* By the calls that are known, whether or not these are all. */
+static bool is_in_use(struct bridge_line *l)
+{
+	struct line_reading reading;
+
+	line_calls_believe(&l->line);
+	line_read(&l->line, &reading);
+	return (reading.facts.known & RAW_LINE) != 0 && reading.facts.line != LINE_IDLE;
+}
+
 static int take_call(struct bridge *c, struct bridge_line *l, const json_t *m, struct bridge_fault *fault)
 {
 	struct call_said said;
@@ -315,8 +326,8 @@ static int take_call(struct bridge *c, struct bridge_line *l, const json_t *m, s
 		return too_many_calls(fault);
 	complete(l, m, &said);
 	line_call_changed(&l->line, &said, now(c)); /* the numbers say whether something is missing */
-	if (said.state != CONNECTION_NULL && said.state != CONNECTION_QUEUED && said.state != CONNECTION_UNKNOWN)
-		line_calls_believe(&l->line);
+	if (l->calls_null)
+		l->line.calls_known = is_in_use(l);
 	return 0;
 }
 
@@ -367,6 +378,7 @@ static int take_device(struct bridge *c, struct bridge_line *l, const json_t *m,
 	} else if ((states & BRIDGE_IN_SERVICE) != 0 && !l->in_service) {
 		l->in_service = true;
 		line_service_changed(&l->line, true, now(c));
+		l->calls_null = false;
 		line_calls_believe(&l->line);
 		ask(c, l);
 	}
@@ -422,7 +434,10 @@ static int take_state(struct bridge *c, struct bridge_line *l, const json_t *m, 
 	set_forwards(l, entries, fault);
 	l->on = on;
 	l->in_service = in_service;
-	l->known = l->named = true;
+	l->known = true;
+	l->calls_null = json_is_null(calls);
+	if (c->resync.open && c->resync.full)
+		l->named_in = c->resync.number;
 	c->resync.count++;
 	c->progress_at = c->progress_at == INSTANT_NEVER ? INSTANT_NEVER : bridge_now(c);
 	return 0;
