@@ -205,46 +205,61 @@ static struct instant now(const struct bridge *c)
 	return loop_now(c->base.loop);
 }
 
-static int open_one(struct bridge *c, const json_t *object, struct bridge_fault *fault)
-{
-	struct bridge_line *l;
+struct offer {
 	const char *name;
 	unsigned can;
 	bool in_service;
+};
 
+static int read_offer(const json_t *object, struct offer *ret, struct bridge_fault *fault)
+{
 	if (!json_is_object(object)) {
 		snprintf(fault->text, sizeof fault->text, "lines: expected a list of objects");
 		return -EINVAL;
 	}
-	if (bridge_text(object, "line", BRIDGE_NAME_BYTES, &name, fault) < 0 ||
-	    bridge_truth(object, "inService", &in_service, fault) < 0 || bridge_can(object, &can, fault) < 0)
+	if (bridge_text(object, "line", BRIDGE_NAME_BYTES, &ret->name, fault) < 0 ||
+	    bridge_truth(object, "inService", &ret->in_service, fault) < 0)
 		return -EINVAL;
-	l = bridge_line_need(c, name);
+	return bridge_can(object, &ret->can, fault);
+}
+
+static int open_one(struct bridge *c, const struct offer *offer, struct bridge_fault *fault)
+{
+	struct bridge_line *l = bridge_line_need(c, offer->name);
+
 	if (l == NULL) {
 		snprintf(fault->text, sizeof fault->text, "lines: too many lines are open");
 		return -EINVAL;
 	}
 	forget(l, PLACE_OPEN);
-	l->can = (uint8_t)can;
-	l->in_service = in_service;
+	l->can = (uint8_t)offer->can;
+	l->in_service = offer->in_service;
 	return 0;
 }
 
+/* Nothing of it is taken before all of it has been read. */
 static int take_open(struct bridge *c, const json_t *m, struct bridge_fault *fault)
 {
 	const json_t *lines = json_object_get(m, "lines"), *one;
+	struct offer offer;
 	size_t i;
 
 	if (!json_is_array(lines)) {
 		snprintf(fault->text, sizeof fault->text, "lines: expected a list of objects");
 		return -EINVAL;
 	}
+	json_array_foreach(lines, i, one)
+	{
+		if (read_offer(one, &offer, fault) < 0)
+			return -EINVAL;
+	}
 	if (!c->opened && !c->first_over)
 		c->progress_at = bridge_now(c);
 	c->opened = true;
 	json_array_foreach(lines, i, one)
 	{
-		if (open_one(c, one, fault) < 0)
+		read_offer(one, &offer, fault);
+		if (open_one(c, &offer, fault) < 0)
 			return -EINVAL;
 	}
 	return 0;
