@@ -109,11 +109,18 @@ void bridge_lines_free(struct bridge *c)
 	hashtab_done(&c->lines);
 }
 
+/* What the host has said in this connection it need not say again when somebody asks. */
+static bool is_worth_keeping(const struct bridge_line *l)
+{
+	return l->place == PLACE_OPEN || l->place == PLACE_CLOSED || l->place == PLACE_REMOVED ||
+	    l->place == PLACE_REFUSED;
+}
+
 void bridge_line_unwatch(struct bridge *c, struct bridge_line *l)
 {
 	l->watched = false;
 	bridge_line_not_due(c, l);
-	if (l->place != PLACE_OPEN)
+	if (!is_worth_keeping(l))
 		line_free(c, l);
 }
 
@@ -269,7 +276,7 @@ static void close_line(struct bridge *c, struct bridge_line *l, enum bridge_plac
 {
 	forget(l, place);
 	bridge_line_say(c, l);
-	if (!l->watched)
+	if (!l->watched && !is_worth_keeping(l))
 		line_free(c, l);
 }
 
@@ -288,7 +295,7 @@ static int take_close(struct bridge *c, const json_t *m, struct bridge_fault *fa
 	for (int i = 0; i < PLACE_COUNT; i++)
 		if (reason != NULL && reasons[i] != NULL && strcmp(reasons[i], reason) == 0)
 			place = (enum bridge_place)i;
-	l = bridge_line_find(c, name);
+	l = bridge_line_need(c, name);
 	if (l != NULL)
 		close_line(c, l, place);
 	return 0;
