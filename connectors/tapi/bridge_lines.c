@@ -315,11 +315,13 @@ static int too_many_calls(struct bridge_fault *fault)
 	return -EINVAL;
 }
 
-/* A call for which only one of the two was said keeps the other. */
-static void complete(const struct bridge_line *l, const json_t *object, struct call_said *said)
+/* A call for which only one of the two was said keeps the other; nothing has happened in the future. */
+static void complete(const struct bridge *c, const struct bridge_line *l, const json_t *object, struct call_said *said)
 {
 	struct call_said known;
 
+	if (said->since > now(c).wall)
+		said->since = now(c).wall;
 	if (!said->parties_said || !line_call_find(&l->line, said->id, &known))
 		return;
 	if (json_object_get(object, "peer") == NULL)
@@ -346,7 +348,7 @@ static int take_call(struct bridge *c, struct bridge_line *l, const json_t *m, s
 		return -EINVAL;
 	if (!may_add_call(l, &said))
 		return too_many_calls(fault);
-	complete(l, m, &said);
+	complete(c, l, m, &said);
 	line_call_changed(&l->line, &said, now(c)); /* the numbers say whether something is missing */
 	if (l->calls_null)
 		l->line.calls_known = is_in_use(l);
@@ -428,7 +430,7 @@ static int read_calls(struct bridge *c, struct bridge_line *l, const json_t *cal
 	json_array_foreach(calls, i, one)
 	{
 		bridge_call(one, &said, fault);
-		complete(l, one, &said);
+		complete(c, l, one, &said);
 		line_call_answered(&l->line, &said, clock, now(c));
 	}
 	line_calls_end(&l->line, clock, now(c));
