@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "connectors/tapi/bridge_private.h"
-#include "daemon/base/utf8.h"
+#include "daemon/base/logger.h"
 #include "daemon/loop.h"
 
 static const char *line_key(const struct hash_link *link)
@@ -467,24 +467,32 @@ static int take_state(struct bridge *c, struct bridge_line *l, const json_t *m, 
 	return 0;
 }
 
+/* Of a line that cannot be opened; without one it is for people. */
 static int take_error(struct bridge *c, const json_t *m, struct bridge_fault *fault)
 {
-	const char *name, *code, *text;
+	const char *name = NULL, *code, *text;
 	struct bridge_line *l;
 
-	if (bridge_text_optional(m, "line", &name, fault) < 0 || bridge_text_optional(m, "code", &code, fault) < 0 ||
-	    bridge_text_optional(m, "message", &text, fault) < 0)
+	if (bridge_text(m, "code", BRIDGE_TEXT_BYTES, &code, fault) < 0 ||
+	    bridge_text(m, "message", BRIDGE_TEXT_BYTES, &text, fault) < 0)
 		return -EINVAL;
-	l = name == NULL ? NULL : bridge_line_find(c, name);
+	if (!json_is_null(json_object_get(m, "line")) && json_object_get(m, "line") != NULL &&
+	    bridge_text(m, "line", BRIDGE_NAME_BYTES, &name, fault) < 0)
+		return -EINVAL;
+	if (name == NULL) {
+		log_warning("bridge", "host_error", LOG_TEXT("source", source_name(c->base.source)),
+		    LOG_TEXT("code", code), LOG_TEXT("why", text));
+		return 0;
+	}
+	l = bridge_line_need(c, name);
 	if (l == NULL)
 		return 0;
-	if (code != NULL && strcmp(code, "unknownLine") == 0) {
+	if (strcmp(code, "unknownLine") == 0) {
 		forget(l, PLACE_REMOVED);
 	} else {
 		forget(l, PLACE_REFUSED);
-		l->refusal =
-		    code != NULL && strcmp(code, "accessDenied") == 0 ? STATE_STATUS_ACCESS_DENIED : STATE_STATUS_ERROR;
-		l->why = strdup(text != NULL ? text : "the host cannot open the line");
+		l->refusal = strcmp(code, "accessDenied") == 0 ? STATE_STATUS_ACCESS_DENIED : STATE_STATUS_ERROR;
+		l->why = strdup(text);
 	}
 	bridge_line_say(c, l);
 	return 0;
