@@ -211,7 +211,9 @@ static void take_hello(struct bridge *c, struct bridge_guest *g, const struct br
 
 static int resync_begins(struct bridge *c, int64_t id)
 {
-	c->resync = (struct bridge_resync){ .open = true, .id = id, .full = id < FIRST_OWN_ID || id == c->all_id };
+	c->resync = (struct bridge_resync){
+		.open = true, .number = c->resync.number + 1, .id = id, .full = id < FIRST_OWN_ID || id == c->all_id
+	};
 	if (c->resync.full)
 		c->all_asked = false;
 	c->progress_at = c->resync.full || c->progress_at != INSTANT_NEVER ? bridge_now(c) : INSTANT_NEVER;
@@ -254,6 +256,10 @@ static int take_resync(struct bridge *c, const json_t *m, struct bridge_fault *f
 
 	if (bridge_text(m, "phase", BRIDGE_TEXT_BYTES, &phase, fault) < 0 || bridge_number(m, "id", &id, fault) < 0)
 		return -EINVAL;
+	if (id < 1) {
+		snprintf(fault->text, sizeof fault->text, "id: expected a whole number from 1");
+		return -EINVAL;
+	}
 	if (strcmp(phase, "begin") == 0)
 		return resync_begins(c, id);
 	if (strcmp(phase, "end") == 0)
@@ -301,9 +307,10 @@ static bool take_number(struct bridge *c, int64_t seq)
 	return !late;
 }
 
-static bool is_about_lines(enum bridge_type type)
+static bool is_about_lines(const struct bridge_message *m)
 {
-	return type >= BRIDGE_LINE_OPEN && type <= BRIDGE_STATE;
+	return (m->type >= BRIDGE_LINE_OPEN && m->type <= BRIDGE_STATE) ||
+	    (m->type == BRIDGE_ERROR && json_object_get(m->json, "line") != NULL);
 }
 
 static void dispatch(struct bridge *c, const struct bridge_message *m)
@@ -320,7 +327,7 @@ static void dispatch(struct bridge *c, const struct bridge_message *m)
 		r = take_ping(c, m->json, &fault);
 	else if (m->type == BRIDGE_BYE)
 		take_bye(c, m->json);
-	else if (is_about_lines(m->type) || m->type == BRIDGE_ERROR)
+	else if (is_about_lines(m) || m->type == BRIDGE_ERROR)
 		r = bridge_lines_message(c, m, &line, &fault);
 	if (r == -ENOENT)
 		bridge_fail(c, c->host, "unknownLine", "the line is not open in this connection", line, m->seq);
@@ -336,7 +343,7 @@ static void take_message(struct bridge *c, struct bridge_guest *g, const struct 
 		end_guest(c, g, "syntax", "hello was said already", m->seq);
 	} else if (m->seq == 0) {
 		bridge_fail(c, g, "syntax", "seq: expected a whole number from 1", NULL, 0);
-	} else if (take_number(c, m->seq) || !is_about_lines(m->type)) {
+	} else if (take_number(c, m->seq) || !is_about_lines(m)) {
 		dispatch(c, m);
 	}
 }
@@ -363,9 +370,11 @@ static void on_frame(void *arg, struct link_guest *guest, const char *data, size
 		take_message(c, g, &m);
 		bridge_message_done(&m);
 	} else if (g == c->host) {
-		bridge_fail(c, g, "syntax", fault.text, NULL, 0);
+		if (m.seq > 0)
+			take_number(c, m.seq);
+		bridge_fail(c, g, "syntax", fault.text, NULL, m.seq);
 	} else {
-		end_guest(c, g, "syntax", fault.text, 0);
+		end_guest(c, g, "syntax", fault.text, m.seq);
 	}
 }
 

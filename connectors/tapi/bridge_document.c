@@ -9,6 +9,8 @@
 #include "daemon/base/json_in.h"
 #include "daemon/base/utf8.h"
 
+#define NUMBER_END (INT64_C(1) << 53)
+
 static int wrong(struct bridge_fault *fault, const char *key, const char *expected)
 {
 	snprintf(fault->text, sizeof fault->text, "%s: expected %s", key, expected);
@@ -51,7 +53,9 @@ int bridge_number(const json_t *object, const char *key, int64_t *ret, struct br
 	const json_t *value = member(object, key);
 
 	*ret = json_integer_value(value);
-	return json_is_integer(value) ? 0 : wrong(fault, key, "a whole number");
+	if (!json_is_integer(value) || *ret >= NUMBER_END || *ret <= -NUMBER_END)
+		return wrong(fault, key, "a whole number below two to the power of 53");
+	return 0;
 }
 
 int bridge_truth(const json_t *object, const char *key, bool *ret, struct bridge_fault *fault)
@@ -64,10 +68,10 @@ int bridge_truth(const json_t *object, const char *key, bool *ret, struct bridge
 
 int bridge_truth_or_null(const json_t *object, const char *key, int8_t *ret, struct bridge_fault *fault)
 {
-	const json_t *value = member(object, key);
+	const json_t *value = json_object_get(object, key);
 
-	*ret = value == NULL ? -1 : json_is_true(value);
-	return value == NULL || json_is_boolean(value) ? 0 : wrong(fault, key, "true, false or null");
+	*ret = json_is_boolean(value) ? (int8_t)json_is_true(value) : -1;
+	return json_is_boolean(value) || json_is_null(value) ? 0 : wrong(fault, key, "true, false or null");
 }
 
 int bridge_can(const json_t *object, unsigned *ret, struct bridge_fault *fault)
@@ -200,13 +204,21 @@ static int call_state(const json_t *object, struct call_said *ret, struct bridge
 	return 0;
 }
 
-/* null says that it is not known; what is absent stays as it was. */
+static const char *not_empty(const char *text)
+{
+	return text == NULL || *text == '\0' ? NULL : text;
+}
+
+/* null says that it is not known, and so does an empty text; what is absent stays as it was. */
 static int call_parties(const json_t *object, struct call_said *ret, struct bridge_fault *fault)
 {
 	ret->parties_said = json_object_get(object, "peer") != NULL || json_object_get(object, "peerName") != NULL;
-	if (bridge_text_optional(object, "peer", &ret->peer, fault) < 0)
+	if (bridge_text_optional(object, "peer", &ret->peer, fault) < 0 ||
+	    bridge_text_optional(object, "peerName", &ret->name, fault) < 0)
 		return -EINVAL;
-	return bridge_text_optional(object, "peerName", &ret->name, fault);
+	ret->peer = not_empty(ret->peer);
+	ret->name = not_empty(ret->name);
+	return 0;
 }
 
 static int call_times(const json_t *object, struct call_said *ret, struct bridge_fault *fault)
@@ -312,7 +324,7 @@ int bridge_forwards(const json_t *entries, struct bridge_forwards *ret, struct b
 	size_t i;
 
 	*ret = (struct bridge_forwards){ .known = json_is_array(entries) };
-	if (entries != NULL && !json_is_null(entries) && !json_is_array(entries))
+	if (!json_is_null(entries) && !json_is_array(entries))
 		return wrong(fault, "entries", "a list or null");
 	json_array_foreach(entries, i, one)
 	{
@@ -320,11 +332,10 @@ int bridge_forwards(const json_t *entries, struct bridge_forwards *ret, struct b
 			return -EINVAL;
 	}
 	to = ret->to[LINE_FORWARD_EXTERNAL];
-	if ((ret->on & both) == both && !ret->dnd && (ret->on >> LINE_FORWARD_ALL & 1) == 0 && to != NULL &&
-	    *to == '\0') {
+	if ((ret->on & both) == both && (ret->on >> LINE_FORWARD_ALL & 1) == 0 && to != NULL && *to == '\0')
 		ret->dnd = true;
-		ret->on = 0;
-	}
+	if (ret->dnd)
+		ret->on &= (uint8_t)~both; /* they count only where there is no other for all calls */
 	return 0;
 }
 
@@ -394,13 +405,13 @@ static const char *const types[BRIDGE_TYPES] = {
 int bridge_read(const char *data, size_t len, struct bridge_message *ret, struct bridge_fault *fault)
 {
 	const char *type;
-	int r = json_in_object(data, len, &ret->json, fault->text, sizeof fault->text);
+	int r;
 
+	*ret = (struct bridge_message){ .type = BRIDGE_UNKNOWN };
+	r = json_in_object(data, len, &ret->json, fault->text, sizeof fault->text);
 	if (r < 0)
 		return r == -ENOMEM ? r : -EINVAL;
-	ret->type = BRIDGE_UNKNOWN;
-	ret->seq = json_integer_value(member(ret->json, "seq"));
-	if (ret->seq < 0)
+	if (bridge_number(ret->json, "seq", &ret->seq, fault) < 0 || ret->seq < 0)
 		ret->seq = 0;
 	if (bridge_text(ret->json, "type", BRIDGE_TEXT_BYTES, &type, fault) < 0) {
 		bridge_message_done(ret);

@@ -42,7 +42,8 @@ struct bridge_fault {
 
 /* Functions below: 0, or -EINVAL with a sentence. Texts are those of the json. An optional member may be null. */
 
-int bridge_read(const char *data, size_t len, struct bridge_message *ret, struct bridge_fault *fault); /* or -ENOMEM */
+/* Or -ENOMEM. One that is refused has its number all the same, if it has one. */
+int bridge_read(const char *data, size_t len, struct bridge_message *ret, struct bridge_fault *fault);
 void bridge_message_done(struct bridge_message *m);
 
 int bridge_text(const json_t *object, const char *key, size_t max, const char **ret, struct bridge_fault *fault);
@@ -58,7 +59,7 @@ int bridge_can(const json_t *object, unsigned *ret, struct bridge_fault *fault);
 /* A call: members of lineCallState. */
 int bridge_call(const json_t *object, struct call_said *ret, struct bridge_fault *fault);
 
-/* `entries`: what they mean. NULL and null: nothing is known. */
+/* `entries`: what they mean. null: nothing is known. */
 struct bridge_forwards {
 	bool known; /* all of them; else only what is on */
 	bool dnd;   /* a forward to nowhere */

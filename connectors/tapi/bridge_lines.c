@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "connectors/tapi/bridge_private.h"
-#include "daemon/base/utf8.h"
+#include "daemon/base/logger.h"
 #include "daemon/loop.h"
 
 static const char *line_key(const struct hash_link *link)
@@ -71,7 +71,8 @@ static void forget(struct bridge_line *l, enum bridge_place place)
 	l->place = (uint8_t)place;
 	l->on = -1;
 	l->can = 0;
-	l->nowhere = l->forwards_known = l->known = l->named = false;
+	l->nowhere = l->forwards_known = l->known = l->calls_null = false;
+	l->named_in = 0;
 	l->in_service = true;
 }
 
@@ -108,11 +109,18 @@ void bridge_lines_free(struct bridge *c)
 	hashtab_done(&c->lines);
 }
 
+/* What the host has said in this connection it need not say again when somebody asks. */
+static bool is_worth_keeping(const struct bridge_line *l)
+{
+	return l->place == PLACE_OPEN || l->place == PLACE_CLOSED || l->place == PLACE_REMOVED ||
+	    l->place == PLACE_REFUSED;
+}
+
 void bridge_line_unwatch(struct bridge *c, struct bridge_line *l)
 {
 	l->watched = false;
 	bridge_line_not_due(c, l);
-	if (l->place != PLACE_OPEN)
+	if (!is_worth_keeping(l))
 		line_free(c, l);
 }
 
@@ -185,11 +193,11 @@ void bridge_lines_resynced(struct bridge *c, bool first)
 
 	HASH_EACH (link, &c->lines) {
 		struct bridge_line *l = hash_entry(link, struct bridge_line, link);
-		bool missing = !l->named && (l->place == PLACE_OPEN || l->place == PLACE_UNSAID);
+		bool missing = l->named_in != c->resync.number && (l->place == PLACE_OPEN || l->place == PLACE_UNSAID);
 
-		l->named = false;
-		if (missing && l->watched) {
+		if (missing)
 			l->known = false;
+		if (missing && l->watched) {
 			say_status(c, l, STATE_STATUS_ERROR, "the host did not name this line when it said everything");
 		} else if (first) {
 			bridge_line_say(c, l);
@@ -204,46 +212,61 @@ static struct instant now(const struct bridge *c)
 	return loop_now(c->base.loop);
 }
 
-static int open_one(struct bridge *c, const json_t *object, struct bridge_fault *fault)
-{
-	struct bridge_line *l;
+struct offer {
 	const char *name;
 	unsigned can;
 	bool in_service;
+};
 
+static int read_offer(const json_t *object, struct offer *ret, struct bridge_fault *fault)
+{
 	if (!json_is_object(object)) {
 		snprintf(fault->text, sizeof fault->text, "lines: expected a list of objects");
 		return -EINVAL;
 	}
-	if (bridge_text(object, "line", BRIDGE_NAME_BYTES, &name, fault) < 0 ||
-	    bridge_truth(object, "inService", &in_service, fault) < 0 || bridge_can(object, &can, fault) < 0)
+	if (bridge_text(object, "line", BRIDGE_NAME_BYTES, &ret->name, fault) < 0 ||
+	    bridge_truth(object, "inService", &ret->in_service, fault) < 0)
 		return -EINVAL;
-	l = bridge_line_need(c, name);
+	return bridge_can(object, &ret->can, fault);
+}
+
+static int open_one(struct bridge *c, const struct offer *offer, struct bridge_fault *fault)
+{
+	struct bridge_line *l = bridge_line_need(c, offer->name);
+
 	if (l == NULL) {
 		snprintf(fault->text, sizeof fault->text, "lines: too many lines are open");
 		return -EINVAL;
 	}
 	forget(l, PLACE_OPEN);
-	l->can = (uint8_t)can;
-	l->in_service = in_service;
+	l->can = (uint8_t)offer->can;
+	l->in_service = offer->in_service;
 	return 0;
 }
 
+/* Nothing of it is taken before all of it has been read. */
 static int take_open(struct bridge *c, const json_t *m, struct bridge_fault *fault)
 {
 	const json_t *lines = json_object_get(m, "lines"), *one;
+	struct offer offer;
 	size_t i;
 
 	if (!json_is_array(lines)) {
 		snprintf(fault->text, sizeof fault->text, "lines: expected a list of objects");
 		return -EINVAL;
 	}
+	json_array_foreach(lines, i, one)
+	{
+		if (read_offer(one, &offer, fault) < 0)
+			return -EINVAL;
+	}
 	if (!c->opened && !c->first_over)
 		c->progress_at = bridge_now(c);
 	c->opened = true;
 	json_array_foreach(lines, i, one)
 	{
-		if (open_one(c, one, fault) < 0)
+		read_offer(one, &offer, fault);
+		if (open_one(c, &offer, fault) < 0)
 			return -EINVAL;
 	}
 	return 0;
@@ -253,7 +276,7 @@ static void close_line(struct bridge *c, struct bridge_line *l, enum bridge_plac
 {
 	forget(l, place);
 	bridge_line_say(c, l);
-	if (!l->watched)
+	if (!l->watched && !is_worth_keeping(l))
 		line_free(c, l);
 }
 
@@ -272,7 +295,7 @@ static int take_close(struct bridge *c, const json_t *m, struct bridge_fault *fa
 	for (int i = 0; i < PLACE_COUNT; i++)
 		if (reason != NULL && reasons[i] != NULL && strcmp(reasons[i], reason) == 0)
 			place = (enum bridge_place)i;
-	l = bridge_line_find(c, name);
+	l = bridge_line_need(c, name);
 	if (l != NULL)
 		close_line(c, l, place);
 	return 0;
@@ -292,17 +315,29 @@ static int too_many_calls(struct bridge_fault *fault)
 	return -EINVAL;
 }
 
-/* A call for which only one of the two was said keeps the other. */
-static void complete(const struct bridge_line *l, const json_t *object, struct call_said *said)
+/* A call for which only one of the two was said keeps the other; nothing has happened in the future. */
+static void complete(const struct bridge *c, const struct bridge_line *l, const json_t *object, struct call_said *said)
 {
 	struct call_said known;
 
+	if (said->since > now(c).wall)
+		said->since = now(c).wall;
 	if (!said->parties_said || !line_call_find(&l->line, said->id, &known))
 		return;
 	if (json_object_get(object, "peer") == NULL)
 		said->peer = known.peer;
 	if (json_object_get(object, "peerName") == NULL)
 		said->name = known.name;
+}
+
+/* By the calls that are known, whether or not these are all. */
+static bool is_in_use(struct bridge_line *l)
+{
+	struct line_reading reading;
+
+	line_calls_believe(&l->line);
+	line_read(&l->line, &reading);
+	return (reading.facts.known & RAW_LINE) != 0 && reading.facts.line != LINE_IDLE;
 }
 
 static int take_call(struct bridge *c, struct bridge_line *l, const json_t *m, struct bridge_fault *fault)
@@ -313,10 +348,10 @@ static int take_call(struct bridge *c, struct bridge_line *l, const json_t *m, s
 		return -EINVAL;
 	if (!may_add_call(l, &said))
 		return too_many_calls(fault);
-	complete(l, m, &said);
+	complete(c, l, m, &said);
 	line_call_changed(&l->line, &said, now(c)); /* the numbers say whether something is missing */
-	if (said.state != CONNECTION_NULL && said.state != CONNECTION_QUEUED && said.state != CONNECTION_UNKNOWN)
-		line_calls_believe(&l->line);
+	if (l->calls_null)
+		l->line.calls_known = is_in_use(l);
 	return 0;
 }
 
@@ -367,6 +402,7 @@ static int take_device(struct bridge *c, struct bridge_line *l, const json_t *m,
 	} else if ((states & BRIDGE_IN_SERVICE) != 0 && !l->in_service) {
 		l->in_service = true;
 		line_service_changed(&l->line, true, now(c));
+		l->calls_null = false;
 		line_calls_believe(&l->line);
 		ask(c, l);
 	}
@@ -394,7 +430,7 @@ static int read_calls(struct bridge *c, struct bridge_line *l, const json_t *cal
 	json_array_foreach(calls, i, one)
 	{
 		bridge_call(one, &said, fault);
-		complete(l, one, &said);
+		complete(c, l, one, &said);
 		line_call_answered(&l->line, &said, clock, now(c));
 	}
 	line_calls_end(&l->line, clock, now(c));
@@ -407,10 +443,13 @@ static int take_state(struct bridge *c, struct bridge_line *l, const json_t *m, 
 	const json_t *calls = json_object_get(m, "calls"), *entries = json_object_get(m, "entries");
 	struct bridge_forwards forwards;
 	bool in_service;
-	int8_t on;
+	int8_t on = -1;
 
-	if (bridge_truth(m, "inService", &in_service, fault) < 0 || bridge_truth_or_null(m, "on", &on, fault) < 0 ||
-	    bridge_forwards(entries, &forwards, fault) < 0)
+	if (entries == NULL)
+		entries = json_null();
+	if (bridge_truth(m, "inService", &in_service, fault) < 0 || bridge_forwards(entries, &forwards, fault) < 0)
+		return -EINVAL;
+	if (json_object_get(m, "on") != NULL && bridge_truth_or_null(m, "on", &on, fault) < 0)
 		return -EINVAL;
 	if (json_is_null(calls))
 		line_calls_forget(&l->line);
@@ -419,30 +458,41 @@ static int take_state(struct bridge *c, struct bridge_line *l, const json_t *m, 
 	set_forwards(l, entries, fault);
 	l->on = on;
 	l->in_service = in_service;
-	l->known = l->named = true;
+	l->known = true;
+	l->calls_null = json_is_null(calls);
+	if (c->resync.open && c->resync.full)
+		l->named_in = c->resync.number;
 	c->resync.count++;
 	c->progress_at = c->progress_at == INSTANT_NEVER ? INSTANT_NEVER : bridge_now(c);
 	return 0;
 }
 
+/* Of a line that cannot be opened; without one it is for people. */
 static int take_error(struct bridge *c, const json_t *m, struct bridge_fault *fault)
 {
-	const char *name, *code, *text;
+	const char *name = NULL, *code, *text;
 	struct bridge_line *l;
 
-	if (bridge_text_optional(m, "line", &name, fault) < 0 || bridge_text_optional(m, "code", &code, fault) < 0 ||
-	    bridge_text_optional(m, "message", &text, fault) < 0)
+	if (bridge_text(m, "code", BRIDGE_TEXT_BYTES, &code, fault) < 0 ||
+	    bridge_text(m, "message", BRIDGE_TEXT_BYTES, &text, fault) < 0)
 		return -EINVAL;
-	l = name == NULL ? NULL : bridge_line_find(c, name);
+	if (!json_is_null(json_object_get(m, "line")) && json_object_get(m, "line") != NULL &&
+	    bridge_text(m, "line", BRIDGE_NAME_BYTES, &name, fault) < 0)
+		return -EINVAL;
+	if (name == NULL) {
+		log_warning("bridge", "host_error", LOG_TEXT("source", source_name(c->base.source)),
+		    LOG_TEXT("code", code), LOG_TEXT("why", text));
+		return 0;
+	}
+	l = bridge_line_need(c, name);
 	if (l == NULL)
 		return 0;
-	if (code != NULL && strcmp(code, "unknownLine") == 0) {
+	if (strcmp(code, "unknownLine") == 0) {
 		forget(l, PLACE_REMOVED);
 	} else {
 		forget(l, PLACE_REFUSED);
-		l->refusal =
-		    code != NULL && strcmp(code, "accessDenied") == 0 ? STATE_STATUS_ACCESS_DENIED : STATE_STATUS_ERROR;
-		l->why = strdup(text != NULL ? text : "the host cannot open the line");
+		l->refusal = strcmp(code, "accessDenied") == 0 ? STATE_STATUS_ACCESS_DENIED : STATE_STATUS_ERROR;
+		l->why = strdup(text);
 	}
 	bridge_line_say(c, l);
 	return 0;

@@ -39,8 +39,9 @@ struct bridge_line {
 	bool nowhere;  /* it is forwarded to nowhere */
 	bool forwards_known;
 	bool in_service;
-	bool known; /* a lineState has come */
-	bool named; /* in the full resync that goes on */
+	bool known;	   /* a lineState has come */
+	bool calls_null;   /* the host could not say which calls there are */
+	uint32_t named_in; /* number of the last full resync that had it */
 	bool watched, is_due;
 	bool ask;	/* it is to be asked for */
 	bool say;	/* what is known is to be said */
@@ -52,6 +53,7 @@ TAILQ_HEAD(bridge_due, bridge_line);
 
 struct bridge_resync {
 	bool open, full;
+	uint32_t number; /* of all in this connection, from 1 */
 	int64_t id;
 	uint64_t count; /* of lineState since begin */
 };

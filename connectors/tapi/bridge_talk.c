@@ -1,6 +1,7 @@
 /* bridge_talk.c: what we say to a host with TAPI: whom we want to know of, and what we want to hear again.
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <string.h>
 
 #include "connectors/tapi/bridge_private.h"
 #include "daemon/base/jsonw.h"
@@ -41,9 +42,11 @@ void bridge_fail(
 {
 	struct buf b;
 
-	c->faults++;
-	snprintf(c->last_fault, sizeof c->last_fault, "%.200s (%s)", message, code);
-	utf8_repair(c->last_fault);
+	if (g == c->host && strcmp(code, "replaced") != 0) {
+		c->faults++;
+		snprintf(c->last_fault, sizeof c->last_fault, "%.200s (%s)", message, code);
+		utf8_repair(c->last_fault);
+	}
 	bridge_begin(&b, "error");
 	jsonw_text(&b, "code", code);
 	jsonw_text(&b, "message", message);
