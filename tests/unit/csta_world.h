@@ -99,6 +99,7 @@ static struct {
 	size_t asked_count, read_count;
 	int send_result;
 	struct buf said; /* a line for each thing that the owner was told */
+	char why[300]; /* of what was said last */
 	size_t said_count, settled;
 	const char *how[ASKS]; /* what the switch answers by itself, %s is the device; NULL nothing */
 	int counts[ASKS];      /* of what was asked */
@@ -184,6 +185,7 @@ static inline void world_said(void *arg, const char *device, const struct raw_fa
 	put_facts(&w.said, facts);
 	if (facts->status != STATE_STATUS_OK)
 		assert_true(facts->why != NULL && facts->why[0] != '\0');
+	snprintf(w.why, sizeof w.why, "%s", facts->why == NULL ? "" : facts->why);
 	buf_putc(&w.said, '\n');
 }
 

@@ -246,8 +246,8 @@ static void a_refusal_says_why_and_is_tried_again_in_its_time(void **state)
 		pass(0);
 		assert_int_equal(w.settled, 1);
 		assert_int_equal(stats().refused, 1);
-		assert_non_null(strstr(stats().last_refusal, "201"));
-		assert_non_null(strstr(stats().last_refusal, refusals[i].error));
+		if (strstr(refusals[i].said, "error") != NULL)
+			assert_non_null(strstr(w.why, refusals[i].error));
 		pass(refusals[i].again == INT64_MAX ? ALL_DAY : refusals[i].again - 200);
 		assert_nothing_asked();
 		if (refusals[i].again == INT64_MAX)
