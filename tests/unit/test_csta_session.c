@@ -88,6 +88,7 @@ static void begin(enum tapi_session how)
 	w.settings = (struct tapi_settings){ .session = how,
 		.user = user,
 		.session_info = info,
+		.application = (char *)(uintptr_t) "presenced",
 		.session_duration = 180000,
 		.xml_namespace = ns,
 		.in_flight = 1 };

@@ -94,8 +94,8 @@ static void what_is_missing_depends_on_the_protocol(void **state)
 		{ { { "protocol", "csta" } }, "server" },
 		{ { { "protocol", "csta" }, { "listen", "4000" } }, "server" },
 		{ { { "protocol", "csta" }, { "server", "pbx" } }, NULL },
-		{ { { "protocol", "bridge" } }, "listen" },
-		{ { { "protocol", "bridge" }, { "server", "pbx" } }, "listen" },
+		{ { { "protocol", "bridge" } }, "listen or socket" },
+		{ { { "protocol", "bridge" }, { "server", "pbx" } }, "listen or socket" },
 		{ { { "protocol", "bridge" }, { "listen", "4000" } }, NULL },
 		{ { { "protocol", "bridge" }, { "socket", "/run/x" } }, NULL },
 	};
