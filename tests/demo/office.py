@@ -5,13 +5,13 @@ What people do is told as generators that yield the seconds until they go on.
 SPDX-License-Identifier: MIT
 """
 
+import collections
 import csv
-import datetime
 import itertools
 import random
 
 PILOT = "8000"  # of the voicemail system
-COLUMNS = {"id": "id", "name": "name", "groups": "groups", "extension": "extension", "sip_uri": "sip_uri",
+COLUMNS = {"id": "id", "name": "name", "groups": "groups", "extension": "number", "sip_uri": "sip_uri",
            "line@switch": "line", "voicemail": "voicemail"}  # of users.csv, and where they are in a Person
 PEOPLE = """
 anna    Anna Berg     sales;reception  2001  switch
@@ -27,41 +27,87 @@ julia   Julia Weiss   board            2010
 kofi    Kofi Mensah   reception        2011
 walter  Walter Stone  warehouse        2012  switch
 """
-OUTSIDE = [("J. Bloggs", "+442079460101"), ("Acme Ltd", "+442079460155"), ("City Hall", "+442079460710"),
-           ("M. Dupont", "+33199004217"), (None, "+442079460999")]
+Outsider = collections.namedtuple("Outsider", "name number at_switch", defaults=[False])
+OUTSIDERS = [Outsider("J. Bloggs", "+442079460101"), Outsider("Acme Ltd", "+442079460155"),
+             Outsider("City Hall", "+442079460710"), Outsider("M. Dupont", "+33199004217"),
+             Outsider(None, "+442079460999")]
+LINES = {"dialing": "busy", "ringing": "ringing", "connected": "busy", "held": "held", None: "idle"}
 MEETINGS = ["Board room", "Room 4, until three", "Weekly planning", "With the auditors"]
 TALKS = ["Spring catalogue", "New hires"]
 UNTROUBLED = {"availability": "available", "activity": None, "note": None}
-
-
-def now():
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Person:
     """What is true of one person: `rich` is what the person says, `telephony` what the line does."""
 
     def __init__(self, row):
-        self.id, first, last, self.groups, self.extension, *systems = row.split()
+        self.id, first, last, self.groups, self.number, *systems = row.split()
         self.name = f"{first} {last}"
         self.at_switch = bool(systems)  # else only the telephone system knows the line
-        self.line = self.extension if self.at_switch else "-"
+        self.line = self.number if self.at_switch else "-"
         self.sip_uri = f"sip:{self.id}@example.com"
-        self.voicemail = "7" + self.extension[1:]
+        self.voicemail = "7" + self.number[1:]
         self.rich = dict(UNTROUBLED)
         self.telephony = {"line": "idle", "dnd": False, "forward": None, "calls": []}
         self.occupied = False  # a spell is running
 
 
+class Call:
+    """Of two ends, each a Person or an Outsider. If the switch has the line of one, the call is made there too."""
+
+    def __init__(self, office, caller, called):
+        self.office, self.caller, self.called = office, caller, called
+        self.made = None
+        if caller.at_switch or called.at_switch:
+            self.made = office.switch.call(caller.number, called.number, caller.name)
+        self.tell("dialing", "ringing")
+
+    def tell(self, caller, called):
+        """In which state the call is at either end."""
+        self.office.talk(self.caller, caller, "out", self.called)
+        self.office.talk(self.called, called, "in", self.caller)
+
+    def answer(self):
+        if self.made:
+            self.office.switch.answer(self.called.number, self.made)
+        self.tell("connected", "connected")
+
+    def hold(self, here):
+        """What a telephone elsewhere holds is not told to the switch."""
+        if here.at_switch:
+            self.office.switch.hold(here.number, self.made)
+        self.tell(*("held" if end is here else "connected" for end in (self.caller, self.called)))
+
+    def retrieve(self, here):
+        if here.at_switch:
+            self.office.switch.retrieve(here.number, self.made)
+        self.tell("connected", "connected")
+
+    def transfer(self, to):
+        """Who was called leaves, and it rings at a colleague at the switch."""
+        self.made = self.office.switch.transfer(self.called.number, to.number, self.made)
+        self.office.talk(self.called)
+        self.called = to
+        self.tell("dialing", "ringing")
+
+    def end(self):
+        if self.made:
+            self.office.switch.hang_up(self.caller.number, self.made)
+        self.tell(None, None)
+
+
 class Office:
-    """changed(person, domain) is called when something became true; play(generator) lets it run."""
+    """changed(person, domain) is called when something became true; play(generator) lets it run.
+
+    What happens to lines is done at the switch first, as far as it has them.
+    """
 
     def __init__(self, changed, play):
         self.dice = random.Random(4)
         self.changed, self.play = changed, play
         self.people = [Person(row) for row in PEOPLE.strip().splitlines()]
-        self.outside = itertools.cycle(OUTSIDE)
-        self.by_line = {person.line: person for person in self.people if person.at_switch}
+        self.outsiders = itertools.cycle(OUTSIDERS)
+        self.switch = None
 
     def write_users(self, path):
         with open(path, "w", encoding="utf-8", newline="") as file:
@@ -69,8 +115,9 @@ class Office:
             rows.writerow(COLUMNS)
             rows.writerows([getattr(person, name) for name in COLUMNS.values()] for person in self.people)
 
-    def open(self):
+    def open(self, switch):
         """The day begins with something to see."""
+        self.switch = switch
         anna, ben, carla, david, emma, farid, *_ = self.people
         for person, spell in ((anna, self.meeting), (ben, self.lunch), (carla, self.forward), (david, self.dnd),
                               (emma, self.fault), (farid, self.idle)):
@@ -88,65 +135,75 @@ class Office:
         getattr(person, domain).update(facts)
         self.changed(person, domain)
 
-    def switch(self, person, **facts):
-        """What only the switch can know of a line: forwards and do-not-disturb."""
-        if person.at_switch:
-            self.now(person, "telephony", **facts)
-
-    def facts(self, line):
-        """What the switch says of a line."""
-        person = self.by_line.get(line)
-        return {"status": "not_found"} if person is None else person.telephony
-
     # -- telephones
 
-    def talk(self, person, line, state=None, direction=None, peer=None):
-        """The person's line, and its one call with `peer` (name, number)."""
-        call = {"state": state, "direction": direction, "since": now()}
-        if peer is not None:
-            call |= {"peer": peer[1]} | ({"name": peer[0]} if peer[0] else {})
-        self.now(person, "telephony", line=line, calls=[] if state is None else [call])
+    def talk(self, person, state=None, direction=None, peer=None):
+        """The one call of the person's line is in this state, or over."""
+        if isinstance(person, Person):
+            calls = [] if state is None else [{"state": state, "direction": direction, "peer": peer}]
+            self.now(person, "telephony", line=LINES[state], calls=calls)
+
+    def free(self):
+        return [person for person in self.people if person.telephony["line"] == "idle"
+                and not person.telephony["dnd"] and person.telephony["forward"] is None]
 
     def call(self):
-        """Somebody inside or outside calls somebody here: it rings, they talk, one may hold."""
-        free = [p for p in self.people if p.telephony["line"] == "idle" and not p.telephony["dnd"]
-                and p.telephony["forward"] is None]
+        """Somebody here is called or calls: it rings, they talk, one may hold, or give the caller to a colleague."""
+        free = self.free()
         if len(free) < 4:
             return
-        called, caller = self.dice.sample(free, 2)
-        inside = self.dice.random() < 0.4
-        peer = (caller.name, caller.extension) if inside else next(self.outside)
-
-        def both(line, state, line_out, state_out):
-            self.talk(called, line, state, "in", peer)
-            if inside:
-                self.talk(caller, line_out, state_out, "out", (called.name, called.extension))
-
-        both("ringing", "ringing", "busy", "dialing")
+        here, peer = self.dice.sample(free, 2)
+        if self.dice.random() < 0.6:
+            peer = next(self.outsiders)
+        call = Call(self, here, peer) if self.dice.random() < 0.3 else Call(self, peer, here)
         yield self.dice.uniform(1.5, 4)
         if self.dice.random() < 0.8:  # else nobody answers
-            both("busy", "connected", "busy", "connected")
+            call.answer()
             yield self.dice.uniform(4, 10)
-            if self.dice.random() < 0.4:
-                both("held", "held", "busy", "connected")
-                yield self.dice.uniform(2, 4)
-                both("busy", "connected", "busy", "connected")
-                yield self.dice.uniform(1, 4)
-        both("idle", None, "idle", None)
+            yield from self.dice.choice([self.hold, self.hold, self.transfer, self.nothing_more])(call, here)
+        call.end()
+
+    def nothing_more(self, _call, _here):
+        return iter(())
+
+    def hold(self, call, here):
+        call.hold(here)
+        yield self.dice.uniform(2, 4)
+        call.retrieve(here)
+        yield self.dice.uniform(1, 4)
+
+    def transfer(self, call, here):
+        colleagues = [person for person in self.free() if person.at_switch]
+        if here.at_switch and here is call.called and isinstance(call.caller, Outsider) and colleagues:
+            call.transfer(self.dice.choice(colleagues))
+            yield self.dice.uniform(1.5, 4)
+            call.answer()
+            yield self.dice.uniform(4, 10)
 
     def fault(self, person):
         if person.at_switch and person.telephony["line"] == "idle":
+            self.switch.out_of_service(person.number)
             self.now(person, "telephony", line="offline")
             yield self.dice.uniform(8, 20)
+            self.switch.back_in_service(person.number)
             self.now(person, "telephony", line="idle")
+
+    def set_forward(self, person, target=None):
+        if person.at_switch:
+            self.switch.set_forward(person.number, on=target is not None, target=target)
+            self.now(person, "telephony", forward=target)
+
+    def set_dnd(self, person, on):
+        if person.at_switch:
+            self.switch.set_dnd(person.number, on)
+            self.now(person, "telephony", dnd=on)
 
     def forward(self, person):
         if not person.at_switch:
             return
-        target = self.dice.choice(["+447700900142", "2011"])
-        self.now(person, "telephony", forward={"target": target})
-        yield self.dice.uniform(8, 20)
-        self.now(person, "telephony", forward=None)
+        self.set_forward(person, self.dice.choice(["+447700900142", "2011"]))
+        yield self.dice.uniform(8, 30)
+        self.set_forward(person)
 
     # -- people
 
@@ -178,11 +235,11 @@ class Office:
 
     def lunch(self, person):
         """Calls go to the voicemail system, or to the own mailbox: presenced knows both."""
-        self.switch(person, forward={"target": self.dice.choice([PILOT, person.voicemail])})
+        self.set_forward(person, self.dice.choice([PILOT, person.voicemail]))
         yield from self.is_for_a_while(person, "away", "lunch", "Back at one")
-        self.switch(person, forward=None)
+        self.set_forward(person)
 
     def dnd(self, person):
-        self.switch(person, dnd=True)
+        self.set_dnd(person, True)
         yield from self.is_for_a_while(person, "dnd", None, "Quarterly report")
-        self.switch(person, dnd=False)
+        self.set_dnd(person, False)

@@ -55,9 +55,10 @@ def presence_document(person):
 def dialog_document(person, version):
     """What the telephone itself knows: calls, but neither forwards nor do-not-disturb."""
     dialogs = [{"id": "call", "state": STATES[call["state"]], "direction": DIRECTIONS[call["direction"]],
-                "held": call["state"] == "held", "remote": f"sip:{call['peer']}@{DOMAIN}", "display": call.get("name")}
+                "held": call["state"] == "held", "remote": f"sip:{call['peer'].number}@{DOMAIN}",
+                "display": call["peer"].name}
                for call in person.telephony["calls"]]
-    return publisher.dialog_info(f"sip:{person.extension}@{DOMAIN}", version, dialogs)
+    return publisher.dialog_info(f"sip:{person.number}@{DOMAIN}", version, dialogs)
 
 
 class Pbx:
@@ -99,7 +100,7 @@ class Pbx:
         if self.publisher is None:
             return
         documents = [(person.id, presence_document(person), "presence") if domain == "rich" else
-                     (person.extension, dialog_document(person, next(self.versions)), "dialog")
+                     (person.number, dialog_document(person, next(self.versions)), "dialog")
                      for person, domain in changes]
         try:
             self.publisher.publish_many(documents, expires=EXPIRES)

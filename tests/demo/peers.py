@@ -1,4 +1,4 @@
-"""What the demo has on its side of presenced's sockets: a small loop, a feeding program, a console.
+"""What the demo has on its side of presenced's sockets: a small loop and a console.
 
 SPDX-License-Identifier: MIT
 """
@@ -83,63 +83,6 @@ def connect(path):
         end.close()
         return None
     return end
-
-
-class Feed:
-    """A program that feeds a source: says what is true when presenced asks, and when it changes.
-
-    facts(address) is the truth; told(word, text) hears what presenced says, "watch", "unwatch", "verify", "error".
-    """
-
-    def __init__(self, loop, path, domain, facts, told):
-        self.loop, self.path, self.domain, self.facts, self.told = loop, path, domain, facts, told
-        self.watched = set()
-        self.lines = None
-        self.resyncing = False
-        self.connect()
-
-    def connect(self):
-        end = connect(self.path)
-        if end is None:
-            self.lost()
-            return
-        self.lines = Lines(self.loop, end, self.take, self.lost)
-        self.lines.send({"resync": "begin"})
-        self.resyncing = True
-
-    def resync_end(self, lines):
-        if lines is self.lines:
-            lines.send({"resync": "end"})
-
-    def lost(self):
-        """By a restart of the source or the like: try again."""
-        self.lines = None
-        self.watched.clear()
-        self.loop.after(0.2, self.connect)
-
-    def cut(self, seconds):
-        if self.lines is not None:
-            self.lines.close()
-            self.lines = None
-            self.watched.clear()
-            self.loop.after(seconds, self.connect)
-
-    def take(self, line):
-        for word, text in json.loads(line).items():
-            if word == "watch":
-                self.watched.add(text)
-            elif word == "unwatch":
-                self.watched.discard(text)
-            if word in ("watch", "verify"):
-                self.say(text)
-            if word == "watch" and self.resyncing:  # the others are told in the same moment
-                self.resyncing = False
-                self.loop.after(0.3, lambda lines=self.lines: self.resync_end(lines))
-            self.told(word, text)
-
-    def say(self, address):
-        if self.lines is not None and address in self.watched:
-            self.lines.send({"address": address, "domain": self.domain} | self.facts(address))
 
 
 class Console:

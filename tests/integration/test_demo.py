@@ -5,6 +5,8 @@ SPDX-License-Identifier: MIT
 
 import contextlib
 import fcntl
+import heapq
+import itertools
 import json
 import os
 import pathlib
@@ -15,6 +17,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import termios
 import time
@@ -24,10 +27,17 @@ import pytest
 
 from presenced import BUILD, TESTS, people, until
 
+sys.path.insert(0, str(TESTS / "demo"))
+
+import office  # noqa: E402
+import switch  # noqa: E402
+import truth  # noqa: E402
+
 DEMO = TESTS / "demo" / "run-demo"
 README = (TESTS.parent / "README.md").read_text(encoding="utf-8")
 PEOPLE = "anna ben carla david emma farid grace hugo ivan julia kofi walter".split()
 ONLY_SIP = "farid grace ivan julia kofi".split()  # the switch does not know their lines
+AT_SWITCH = set(PEOPLE) - set(ONLY_SIP) - {"walter"}  # who is watched only at times
 
 
 class Run:
@@ -125,24 +135,48 @@ def test_two_demos_at_a_time_end_by_themselves_with_everybody_listed_and_one_exp
         run.assert_nothing_is_left()
 
 
-def test_demo_cuts_the_switch_and_its_lamps_come_back(demo):
-    run = demo(DEMO_SECONDS="5")
+def systems(text):
+    """User -> which system knew the line, as the last line about the user says."""
+    return dict(re.findall(r"^\d\d:\d\d:\d\d  (\w+) .* line .*\((\w+)\)$", text, re.MULTILINE))
 
-    _, out, _ = run.wait_end()
 
-    before, _, rest = out.partition("-- the connection of switch is cut")
-    during, _, after = rest.partition("-- switch is back")
-    assert "stale" not in before and "presenced tells switch: watch 2012" in before
-    assert "stale" in during
-    assert "stale" not in after[after.index(" list\n"):]
+def assert_sip_stands_in_for_the_switch(before, during, after):
+    """before: up to the loss of the switch, during: until it is there again, after: until it has told its lines."""
+    assert AT_SWITCH <= {user for user, system in systems(before).items() if system == "tapi"}
+    stale, took_over, _ = during.partition("-- SIP takes over")
+    assert took_over
+    for user in AT_SWITCH:
+        assert re.search(rf"  {user} .* stale, line .* \(tapi\)\n", stale), user
+        assert systems(stale)[user] == "sip"
+        assert systems(after)[user] == "tapi"
+    assert "(tapi)" not in during[len(stale):]
+    assert re.search(r" stale, line .* forwarded to .* \(tapi\)\n", stale)
+    assert not re.search(r" line [^(]*(dnd|forwarded)[^(]*\(sip\)\n", during)
+
+
+def test_demo_loses_the_switch_and_sip_stands_in_for_it(demo):
+    run = demo(DEMO_SECONDS="10")
+
+    status, out, err = run.wait_end()
+
+    assert (status, err) == (0, "")
+    before, _, rest = out.partition("-- the switch leaves presenced")
+    during, _, rest = rest.partition("-- the switch is there again")
+    after, came_back, rest = rest.partition("-- the switch has told all its lines")
+    assert came_back and "restart" in after
+    assert "stale" not in before and "presenced has started a monitor of 2012 at the switch" in before
+    assert_sip_stands_in_for_the_switch(before, during, after)
+    assert "stale" not in rest
     assert "error" not in out
 
 
-def test_demo_kills_kamailio_and_its_lamps_come_back(demo):
+def test_demo_loses_kamailio_and_then_the_switch_and_their_lamps_come_back(demo):
     run = demo()
     before = run.wait_line("-- Kamailio is killed")
     during = run.wait_line("-- Kamailio is started again")
-    run.wait_line("-- cups is back")
+    between = run.wait_line("-- cups is back") + run.wait_line("-- the switch leaves presenced")
+    without = run.wait_line("-- the switch is there again")
+    after = run.wait_line("-- the switch has told all its lines")
     socket = re.search(r"-s (/\S+/presenced\.sock)", before).group(1)
 
     listed = subprocess.run([BUILD / "presencectl", "-s", socket, "list"], capture_output=True, text=True, check=True)
@@ -150,6 +184,7 @@ def test_demo_kills_kamailio_and_its_lamps_come_back(demo):
     assert "stale" not in before.rpartition("\n-- ")[0]
     assert re.search(r"anna .* stale, .* \(sip\) +line .* \(tapi\)\n", during)
     assert re.search(r"kofi .* stale, .* \(sip\) +stale, line .* \(sip\)\n", during)
+    assert_sip_stands_in_for_the_switch(before + during + between, without, after)
     assert_right_systems(table(listed.stdout))
     run.process.send_signal(signal.SIGINT)
     status, _, err = run.wait_end()
@@ -243,6 +278,61 @@ def test_demo_says_so_when_presenced_dies(demo):
 def test_demo_says_how_it_is_used():
     assert subprocess.run([DEMO], capture_output=True, check=False).returncode == 2
     assert subprocess.run([DEMO, "/nowhere"], capture_output=True, check=False).returncode == 2
+
+
+# ---- the office of the demo ----------------------------------------------------------------
+
+
+def test_the_office_and_its_switch_are_of_one_mind():
+    """Whatever people do, for a long day that takes a moment."""
+    timers, count, now, changes = [], itertools.count(), 0.0, []
+
+    def play(story):
+        seconds = next(story, None)
+        if seconds is not None:
+            heapq.heappush(timers, (now + seconds, next(count), story))
+
+    it = office.Office(lambda person, domain: changes.append(person), play)
+    lines = switch.Switch(it.people, office.OUTSIDERS)
+    states, events = set(), set()
+    lines.listeners.append(lambda event: events.add(event.name))
+    it.open(lines)
+    while now < 8 * 3600:
+        for person in changes:
+            states |= {(call["state"], call["direction"]) for call in person.telephony["calls"]}
+            if person.at_switch:
+                expected, said = person.telephony, lines.truth(person.number)
+                calls = [{fact: call[fact] for fact in ("state", "direction", "peer")} for call in said["calls"]]
+                assert said | {"calls": calls, "forward": said["forward"] and said["forward"]["target"]} == expected | {
+                    "calls": [call | {"peer": call["peer"].number} for call in expected["calls"]]}
+        changes.clear()
+        now, _, story = heapq.heappop(timers)
+        play(story)
+
+    assert states == {("ringing", "in"), ("dialing", "out"), *itertools.product(("connected", "held"), ("in", "out"))}
+    assert events >= {"Transfered", "Held", "Retrieved", "OutOfService", "BackInService", "DoNotDisturb", "Forwarding"}
+    lines.close()
+
+
+def test_the_demo_notices_a_wrong_lamp():
+    anna = office.Person("anna Anna Berg sales 2001 switch")
+    anna.telephony |= {"line": "ringing", "calls": [{"state": "ringing", "direction": "in",
+                                                     "peer": office.Outsider("Acme Ltd", "+4420")}]}
+    rich = {"status": "ok", "source": "cups", "availability": "available"}
+    call = {"state": "ringing", "direction": "in", "name": "Acme Ltd"}
+    by_switch = {"status": "ok", "source": "switch", "mode": "busy", "line": "ringing", "dnd": False,
+                 "calls": [call | {"peer": "+4420"}]}
+    by_sip = {"status": "ok", "source": "cups", "mode": "busy", "line": "ringing",
+              "calls": [call | {"peer": "sip:+4420@example.com"}]}
+
+    def wrong(telephony, **options):
+        return truth.wrong([anna], {"anna": {"rich": rich, "telephony": telephony}}, **options)
+
+    assert wrong(by_switch) == [] and wrong(by_sip, with_switch=False) == []
+    assert wrong(by_switch | {"line": "idle"}) == ["telephony line of anna is idle, not ringing"]
+    assert [line.split()[1] for line in wrong(by_sip)] == ["source", "dnd", "calls"]
+    assert len(wrong(by_switch | {"calls": []})) == len(wrong(by_switch | {"status": "stale"})) == 1
+    assert len(truth.wrong([anna], {})) > 5
 
 
 # ---- on a terminal --------------------------------------------------------------------------

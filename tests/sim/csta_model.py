@@ -196,9 +196,10 @@ class Model:
         return party.call
 
     def answer(self, number, call=None):
-        """A ringing call is answered; another active call of the device is put on hold before."""
+        """A ringing call is answered, maybe outside; another active call of the device is put on hold before."""
         party = self._party(number, call, "alerting")
-        self._hold_active(party.device, "alternate")
+        if party.device:
+            self._hold_active(party.device, "alternate")
         party.state = "connected"
         self._established(party, "newCall")
         self._silence_group(party.call)

@@ -88,6 +88,18 @@ def test_a_busy_callee(switch, client):
     assert seen(client, "202") == []
 
 
+def test_somebody_outside_answers(switch, client):
+    watch(client, "201")
+    call = switch.call("201", "+4420")
+    assert switch.truth("201")["calls"][0]["state"] == "dialing"
+    switch.answer("+4420", call)
+    assert seen(client, "201") == [*STARTED, "NetworkReached [connected]", "Delivered [connected]",
+                                   "Established [connected]"]
+    assert switch.truth("201")["calls"][0]["state"] == "connected"
+    switch.hang_up("+4420", call)
+    assert switch.truth("201")["line"] == "idle"
+
+
 def test_nobody_answers(switch, client):
     watch(client, "201", "202")
     switch.call("201", "202")
