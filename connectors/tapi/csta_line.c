@@ -76,6 +76,14 @@ static void set_parties(struct call_said *said, const struct csta_call *c)
 	said->name = other->name;
 }
 
+/* A call of which it is not known who is at the other end: it may be seen when one of several has left. */
+static bool is_with_several(const struct tapi_line *line, const char *id)
+{
+	struct call_said call;
+
+	return line_call_find(line, id, &call) && call.peer == NULL;
+}
+
 /* --- events about calls ---------------------------------------------------------------------------- */
 
 static int take_call(struct tapi_line *line, const struct csta_message *m, const struct csta_owner *owner,
@@ -93,7 +101,7 @@ static int take_call(struct tapi_line *line, const struct csta_message *m, const
 	r = line_call_changed(line, &said, now);
 	if (r < 0)
 		return r;
-	*ret_ask = (unsigned)r;
+	*ret_ask = (unsigned)r | (c->row->dropped && is_with_several(line, c->id) ? TAPI_ASK_AGAIN : 0);
 	return CSTA_EFFECT_TAKEN;
 }
 
@@ -121,18 +129,19 @@ static const char *common_id(const struct csta_message *m)
 	return id;
 }
 
-/* The other end, if there is one only. */
+/* Who is at the other end, if that is one: its number may be withheld. NULL: nobody was said. */
 static const struct csta_party *other_end(const struct csta_message *m, const struct csta_owner *owner)
 {
+	static const struct csta_party several = { .said = true };
 	const struct csta_party *other = NULL;
 
 	for (size_t i = 0; i < m->joined_count; i++) {
 		const struct csta_joined *j = &m->joined[i];
 
-		if (j->party.number == NULL || is_device(owner, j->device) || is_device(owner, j->endpoint))
+		if (is_device(owner, j->device) || is_device(owner, j->endpoint))
 			continue;
 		if (other != NULL)
-			return NULL;
+			return &several;
 		other = &j->party;
 	}
 	return other;
@@ -287,6 +296,14 @@ int csta_line_event(struct tapi_line *line, const struct csta_message *m, const 
 	return CSTA_EFFECT_NONE;
 }
 
+/* Who rings is called. Who is connected may have called, or have been transferred: that is not known. */
+static int8_t snapshot_direction(const struct csta_call *c)
+{
+	if (c->local == CONNECTION_ALERTING)
+		return DIRECTION_IN;
+	return c->local == CONNECTION_INITIATED ? DIRECTION_OUT : -1;
+}
+
 int csta_line_snapshot(struct tapi_line *line, const struct csta_message *m, uint32_t asked, struct instant now)
 {
 	int r = 0;
@@ -296,9 +313,7 @@ int csta_line_snapshot(struct tapi_line *line, const struct csta_message *m, uin
 		const struct call_said said = { .id = c->id,
 			.state = (uint8_t)c->local,
 			.answered = c->answered,
-			.direction = c->local == CONNECTION_ALERTING ? DIRECTION_IN :
-			    c->local == CONNECTION_INITIATED	     ? DIRECTION_OUT :
-								       -1,
+			.direction = snapshot_direction(c),
 			.parties_said = c->called.number != NULL,
 			.peer = c->called.number,
 			.name = c->called.name };

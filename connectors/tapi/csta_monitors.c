@@ -180,7 +180,7 @@ static void reset(struct csta_device *d, bool gone)
 		drop_round(d);
 	csta_device_settle(d);
 	d->was_active = d->was_active || d->line.count > 0;
-	line_done(&d->line);
+	line_lost(&d->line);
 	d->cannot = d->silence = 0;
 	d->renew = RENEW_NOT;
 	d->refused = d->again = d->quiet = d->unproved = false;
@@ -215,6 +215,7 @@ void csta_device_stopped(struct csta_device *d)
 void csta_device_free(struct csta_device *d)
 {
 	reset(d, true);
+	line_done(&d->line);
 	csta_device_set_ref(d, NULL);
 	hashtab_remove(&d->of->devices, &d->link);
 	free(d);

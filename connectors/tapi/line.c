@@ -16,6 +16,7 @@ struct line_call {
 	int8_t direction;	/* enum direction; -1 not known */
 	bool answered;
 	bool named;    /* by the answer that is being taken */
+	bool before;   /* from before the connection was lost: it may be over */
 	int64_t since; /* wall ms when it became what is published of it; 0 not known */
 };
 
@@ -147,11 +148,22 @@ static bool same_text(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+/* A switch that has restarted may use the id for somebody else's call. */
+static void prove(struct line_call *c, const struct call_said *said)
+{
+	if (c->before && said->parties_said && !same_text(c->peer, said->peer)) {
+		c->direction = -1;
+		c->since = 0;
+	}
+	c->before = false;
+}
+
 /* The parties of a call, where they are said and others than before. */
 static int keep_parties(struct line_call *c, const struct call_said *said)
 {
 	char *block, *at;
 
+	prove(c, said);
 	if (c->id != NULL &&
 	    (!said->parties_said || (same_text(c->peer, said->peer) && same_text(c->name, said->name))))
 		return 0;
@@ -365,7 +377,23 @@ int line_calls_end(struct tapi_line *line, uint32_t asked, struct instant now)
 
 void line_calls_believe(struct tapi_line *line)
 {
+	for (size_t i = line->count; i-- > 0;)
+		if (line->calls[i].before)
+			take_out(line, &line->calls[i]);
 	line->calls_known = true;
+}
+
+void line_lost(struct tapi_line *line)
+{
+	static const char *const nowhere[LINE_FORWARDS] = { NULL };
+
+	for (size_t i = 0; i < line->count; i++)
+		line->calls[i].before = true;
+	free(line->ended);
+	line->ended = NULL;
+	line->calls_known = line->out_of_service = false;
+	line->dnd = -1;
+	line_forwards_answered(line, false, 0, nowhere, line->clock);
 }
 
 void line_calls_forget(struct tapi_line *line)

@@ -79,6 +79,10 @@ enum {
 void line_init(struct tapi_line *line);
 void line_done(struct tapi_line *line); /* free what it owns; line_init() makes it usable again */
 
+/* The connection is lost: nothing is known any more, but of a call that an answer names again, who it is with and since
+ * when. */
+void line_lost(struct tapi_line *line);
+
 /* What to take along with a question. */
 uint32_t line_clock(const struct tapi_line *line);
 

@@ -514,6 +514,68 @@ static void an_event_sets_one_kind_of_forwarding(void **state)
 	assert_reads("- - none");
 }
 
+/* --- a lost connection -------------------------------------------------------------------------------- */
+
+static void answer_with(const char *id, const char *peer)
+{
+	const struct call_said said = { .id = id,
+		.state = CONNECTION_CONNECTED,
+		.answered = 1,
+		.direction = -1,
+		.parties_said = true,
+		.peer = peer };
+
+	line_calls_begin(&line);
+	assert_int_equal(line_call_answered(&line, &said, line_clock(&line), now), 0);
+	assert_int_equal(line_calls_end(&line, line_clock(&line), now), 0);
+}
+
+static void lose_two_calls(void)
+{
+	answer_none();
+	line_dnd_changed(&line, 1);
+	assert_int_equal(event_with("1", CONNECTION_CONNECTED, 1, DIRECTION_OUT, "202"), 0);
+	assert_int_equal(event_with("2", CONNECTION_ALERTING, 0, DIRECTION_IN, "203"), 0);
+	line_lost(&line);
+	assert_reads("- - -");
+}
+
+static void of_a_call_that_outlives_the_connection_its_direction_is_still_known(void **state)
+{
+	(void)state;
+	lose_two_calls();
+	answer_with("1", "202");
+	assert_reads("busy - - connected/out/202");
+}
+
+static void a_call_of_the_same_name_with_somebody_else_is_another_one(void **state)
+{
+	(void)state;
+	lose_two_calls();
+	answer_with("1", "209");
+	assert_reads("busy - - connected/-/209");
+}
+
+static void what_was_before_a_loss_is_not_believed_for_an_event(void **state)
+{
+	(void)state;
+	lose_two_calls();
+	event_with("3", CONNECTION_ALERTING, 0, DIRECTION_IN, "204");
+	line_calls_believe(&line);
+	assert_reads("ringing - - ringing/in/204");
+}
+
+static void a_call_that_ended_before_a_loss_may_begin_after_it(void **state)
+{
+	(void)state;
+	answer_none();
+	event("1", CONNECTION_NULL);
+	line_lost(&line);
+	answer_none();
+	assert_int_equal(event("1", CONNECTION_ALERTING), 0);
+	assert_reads("ringing - - ringing/-/-");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -542,6 +604,10 @@ int main(void)
 		TEST(do_not_disturb_is_that_of_the_newest),
 		TEST(only_unconditional_forwarding_is_forwarded),
 		TEST(an_event_sets_one_kind_of_forwarding),
+		TEST(of_a_call_that_outlives_the_connection_its_direction_is_still_known),
+		TEST(a_call_of_the_same_name_with_somebody_else_is_another_one),
+		TEST(what_was_before_a_loss_is_not_believed_for_an_event),
+		TEST(a_call_that_ended_before_a_loss_may_begin_after_it),
 	};
 
 	return cmocka_run_group_tests_name("tapi_line", tests, NULL, NULL);
