@@ -1,8 +1,9 @@
 """What documents of a server mean: the program's readers against the verdicts of the corpus and the models.
 
-`presencectl decode` runs the real readers over files and prints a line a file. The files of one command
-are one subscription for dialog-info, and independent of each other for PIDF, so that one run of the
-program decides thousands of PIDF documents:
+`presencectl decode` runs the real readers over files and prints a line a file, or a line a frame of one
+that was captured from a CSTA link. The files of one command are one subscription for dialog-info, one
+monitored device for CSTA, and independent of each other for PIDF, so that one run of the program decides
+thousands of PIDF documents:
 
   1. the verdicts of tests/integration/documents/*.jsonl,
   2. random documents against tests/model/pidf_model.py and dialog_info_model.py,
@@ -68,6 +69,24 @@ def refused(*arguments):
                           timeout=DEADLINE)
     assert done.stdout == ""
     return done.returncode, done.stderr
+
+
+def decode_files(case, folder):
+    """The same for files of CSTA, each of which may be many frames."""
+    names = [folder / name for name in case["files"]]
+    entity = ["--entity", case["entity"]] if "entity" in case else []
+    status, verdicts = decode(*entity, "csta", *names)
+    assert status == any(verdict["status"] == "error" for verdict in verdicts)
+    return [without_text_of_csta(verdict) for verdict in verdicts]
+
+
+def without_text_of_csta(verdict):
+    verdict = dict(verdict)
+    if verdict["status"] == "ignored":
+        assert verdict.pop("reason", ""), "a document is ignored for a reason"
+    if verdict["status"] == "error":
+        assert verdict.pop("error", ""), "a document is refused for a reason"
+    return verdict
 
 
 def decode_documents(kind, documents, folder):
@@ -143,6 +162,44 @@ def test_verdicts_of_pidf(tmp_path):
 def test_verdicts_of_dialog_info(tmp_path):
     fail_on_difference([(documents, expected, decode_documents("dialog-info", documents, tmp_path))
                         for documents, expected in corpus("dialog_info")])
+
+
+def csta_cases():
+    with open(TESTS / "integration" / "documents" / "csta.jsonl", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def test_verdicts_of_csta():
+    fail_on_difference([(case["files"], case["verdicts"], decode_files(case, TESTS / "corpus" / "csta"))
+                        for case in csta_cases()])
+
+
+def test_every_document_of_csta_has_a_verdict():
+    used = {name for case in csta_cases() for name in case["files"]}
+    assert used == {path.name for path in (TESTS / "corpus" / "csta").iterdir()}
+
+
+def test_errors_of_csta_say_where():
+    folder = TESTS / "corpus" / "csta"
+    documents = sorted(path for path in folder.iterdir() if path.suffix == ".xml")
+    verdicts = list(zip(documents, decode("csta", *documents)[1]))
+    verdicts += [(path, verdict) for path in sorted(folder.glob("*.bin")) for verdict in decode("csta", path)[1]]
+    for path, verdict in verdicts:
+        content = path.read_bytes()
+        if verdict["status"] == "error" and content.strip() and len(content) <= pidf_model.LARGEST_DOCUMENT:
+            assert re.search(r"\b(line|byte) [0-9]+\b", verdict["error"]), (path.name, verdict)
+
+
+@pytest.mark.parametrize("entity", [None, "201", "202", "", "N<", "x" * 3000])
+def test_csta_in_any_order_is_never_more_than_a_verdict(entity):
+    """The whole corpus as one line, there and back: whatever comes out, the program stays sound."""
+    files = sorted((TESTS / "corpus" / "csta").iterdir())
+    for order in (files, files[::-1]):
+        _, verdicts = decode(*(["--entity", entity] if entity is not None else []), "csta", *order)
+        assert len(verdicts) >= len(files)
+        for verdict in verdicts:
+            assert verdict["status"] in ("ok", "ignored", "error")
+            assert len((verdict.get("telephony") or {}).get("calls", [])) <= 16
 
 
 @pytest.mark.parametrize("kind, name", [("pidf", "pidf"), ("dialog-info", "dialog_info")])
