@@ -183,7 +183,7 @@ static void accept_host(struct bridge *c, struct bridge_guest *g, const char *na
 
 static void take_hello(struct bridge *c, struct bridge_guest *g, const struct bridge_message *m)
 {
-	const char *token = NULL, *name, *instance;
+	const char *token = NULL, *name, *instance, *tapi;
 	struct bridge_fault fault;
 	int64_t version;
 	char why[120];
@@ -196,7 +196,9 @@ static void take_hello(struct bridge *c, struct bridge_guest *g, const struct br
 		bad_token(c, g);
 	} else if (bridge_number(m->json, "version", &version, &fault) < 0 ||
 	    bridge_text(m->json, "host", BRIDGE_TEXT_BYTES, &name, &fault) < 0 ||
-	    bridge_text(m->json, "instance", BRIDGE_TEXT_BYTES, &instance, &fault) < 0) {
+	    bridge_text(m->json, "instance", BRIDGE_TEXT_BYTES, &instance, &fault) < 0 ||
+	    bridge_text_optional(m->json, "tapi", &tapi, &fault) < 0 ||
+	    bridge_texts_optional(m->json, "providers", &fault) < 0) {
 		end_guest(c, g, "syntax", fault.text, m->seq);
 	} else if (version != BRIDGE_VERSION) {
 		snprintf(
