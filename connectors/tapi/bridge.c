@@ -16,12 +16,13 @@
 #include "daemon/base/utf8.h"
 #include "daemon/loop.h"
 
-#define HELLO_MS    5000
-#define TICK_MS	    500
-#define PROGRESS_MS 30000 /* a resync in which nothing is said for so long is asked for again */
-#define BAD_TOKENS  3
-#define PAUSE_MS    60000
-#define GUESTS_MAX  8
+#define HELLO_MS     5000
+#define TICK_MS	     500
+#define PROGRESS_MS  30000 /* a resync in which nothing is said for so long is asked for again */
+#define BAD_TOKENS   3
+#define PAUSE_MS     60000
+#define GUESTS_MAX   8
+#define LONGEST_TOLD (16 * BRIDGE_LINE_BYTES) /* who sends a longer line is closed without a word */
 
 int64_t bridge_now(const struct bridge *c)
 {
@@ -427,7 +428,7 @@ static void on_tick(void *arg, short what)
 /* --- the wire -------------------------------------------------------------------------------------- */
 
 static const struct link_listener_protocol protocol = {
-	.framing = { .kind = FRAMING_LINE, .max = 2 * BRIDGE_LINE_BYTES },
+	.framing = { .kind = FRAMING_LINE, .max = LONGEST_TOLD },
 	.first_ms = HELLO_MS + 5000,
 	.guests_max = GUESTS_MAX,
 	.welcome = is_welcome,

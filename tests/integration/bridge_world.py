@@ -281,10 +281,10 @@ class Hand:
             pass
         return self.passed[before:]
 
-    def last_words(self):
+    def last_words(self, deadline=DEADLINE):
         """What the daemon says before it closes."""
-        found = []
-        while message := self.read():
+        found, end = [], time.monotonic() + deadline
+        while message := self.read(end - time.monotonic()):
             found.append(message)
         return found
 
