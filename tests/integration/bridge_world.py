@@ -84,7 +84,8 @@ def bridge(name="switch", /, **options):
 
 def bridge_at(port, name="switch", /, **options):
     """Over TCP, with a token."""
-    return {"name": name, "type": "tapi", "protocol": "bridge", "listen": f"127.0.0.1:{port}", "password": TOKEN} | options
+    return {"name": name, "type": "tapi", "protocol": "bridge", "listen": f"127.0.0.1:{port}",
+            "password": TOKEN} | options
 
 
 def owner(line):
