@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from bridge_world import (IDLE, TOKEN, Hand, at, authority, begin, bridge_at, details, free_port, half,
+from bridge_world import (IDLE, TOKEN, Hand, at, authority, begin, bridge_at, details, free_port,
                           users_of, wait_facts, wait_source, wait_status)
 from presenced import DEADLINE, until
 
