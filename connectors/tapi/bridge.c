@@ -16,12 +16,13 @@
 #include "daemon/base/utf8.h"
 #include "daemon/loop.h"
 
-#define HELLO_MS    5000
-#define TICK_MS	    500
-#define PROGRESS_MS 30000 /* a resync in which nothing is said for so long is asked for again */
-#define BAD_TOKENS  3
-#define PAUSE_MS    60000
-#define GUESTS_MAX  8
+#define HELLO_MS     5000
+#define TICK_MS	     500
+#define PROGRESS_MS  30000 /* a resync in which nothing is said for so long is asked for again */
+#define BAD_TOKENS   3
+#define PAUSE_MS     60000
+#define GUESTS_MAX   8
+#define LONGEST_TOLD (16 * BRIDGE_LINE_BYTES) /* who sends a longer line is closed without a word */
 
 int64_t bridge_now(const struct bridge *c)
 {
@@ -183,7 +184,7 @@ static void accept_host(struct bridge *c, struct bridge_guest *g, const char *na
 
 static void take_hello(struct bridge *c, struct bridge_guest *g, const struct bridge_message *m)
 {
-	const char *token = NULL, *name, *instance;
+	const char *token = NULL, *name, *instance, *tapi;
 	struct bridge_fault fault;
 	int64_t version;
 	char why[120];
@@ -196,7 +197,9 @@ static void take_hello(struct bridge *c, struct bridge_guest *g, const struct br
 		bad_token(c, g);
 	} else if (bridge_number(m->json, "version", &version, &fault) < 0 ||
 	    bridge_text(m->json, "host", BRIDGE_TEXT_BYTES, &name, &fault) < 0 ||
-	    bridge_text(m->json, "instance", BRIDGE_TEXT_BYTES, &instance, &fault) < 0) {
+	    bridge_text(m->json, "instance", BRIDGE_TEXT_BYTES, &instance, &fault) < 0 ||
+	    bridge_text_optional(m->json, "tapi", &tapi, &fault) < 0 ||
+	    bridge_texts_optional(m->json, "providers", &fault) < 0) {
 		end_guest(c, g, "syntax", fault.text, m->seq);
 	} else if (version != BRIDGE_VERSION) {
 		snprintf(
@@ -425,7 +428,7 @@ static void on_tick(void *arg, short what)
 /* --- the wire -------------------------------------------------------------------------------------- */
 
 static const struct link_listener_protocol protocol = {
-	.framing = { .kind = FRAMING_LINE, .max = 2 * BRIDGE_LINE_BYTES },
+	.framing = { .kind = FRAMING_LINE, .max = LONGEST_TOLD },
 	.first_ms = HELLO_MS + 5000,
 	.guests_max = GUESTS_MAX,
 	.welcome = is_welcome,

@@ -74,6 +74,21 @@ int bridge_truth_or_null(const json_t *object, const char *key, int8_t *ret, str
 	return json_is_boolean(value) || json_is_null(value) ? 0 : wrong(fault, key, "true, false or null");
 }
 
+int bridge_texts_optional(const json_t *object, const char *key, struct bridge_fault *fault)
+{
+	const json_t *list = member(object, key), *one;
+	size_t i;
+
+	if (list != NULL && !json_is_array(list))
+		return wrong(fault, key, "a list of texts");
+	json_array_foreach(list, i, one)
+	{
+		if (!json_is_string(one))
+			return wrong(fault, key, "a list of texts");
+	}
+	return 0;
+}
+
 int bridge_can(const json_t *object, unsigned *ret, struct bridge_fault *fault)
 {
 	static const char *const words[] = { [BRIDGE_CAN_FORWARD] = "forward", [BRIDGE_CAN_DND] = "dnd" };
@@ -82,12 +97,10 @@ int bridge_can(const json_t *object, unsigned *ret, struct bridge_fault *fault)
 	size_t i;
 
 	*ret = 0;
-	if (list != NULL && !json_is_array(list))
-		return wrong(fault, "can", "a list of texts");
+	if (bridge_texts_optional(object, "can", fault) < 0)
+		return -EINVAL;
 	json_array_foreach(list, i, one)
 	{
-		if (!json_is_string(one))
-			return wrong(fault, "can", "a list of texts");
 		for (unsigned w = 0; w < sizeof words / sizeof *words; w++)
 			if (strcmp(words[w], json_string_value(one)) == 0)
 				*ret |= 1u << w;

@@ -48,6 +48,7 @@ void bridge_message_done(struct bridge_message *m);
 
 int bridge_text(const json_t *object, const char *key, size_t max, const char **ret, struct bridge_fault *fault);
 int bridge_text_optional(const json_t *object, const char *key, const char **ret, struct bridge_fault *fault);
+int bridge_texts_optional(const json_t *object, const char *key, struct bridge_fault *fault); /* a list of them */
 int bridge_number(const json_t *object, const char *key, int64_t *ret, struct bridge_fault *fault);
 int bridge_truth(const json_t *object, const char *key, bool *ret, struct bridge_fault *fault);
 int bridge_truth_or_null(const json_t *object, const char *key, int8_t *ret, struct bridge_fault *fault); /* -1 */

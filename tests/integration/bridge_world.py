@@ -84,7 +84,8 @@ def bridge(name="switch", /, **options):
 
 def bridge_at(port, name="switch", /, **options):
     """Over TCP, with a token."""
-    return {"name": name, "type": "tapi", "protocol": "bridge", "listen": f"127.0.0.1:{port}", "password": TOKEN} | options
+    return {"name": name, "type": "tapi", "protocol": "bridge", "listen": f"127.0.0.1:{port}",
+            "password": TOKEN} | options
 
 
 def owner(line):
@@ -281,10 +282,10 @@ class Hand:
             pass
         return self.passed[before:]
 
-    def last_words(self):
+    def last_words(self, deadline=DEADLINE):
         """What the daemon says before it closes."""
-        found = []
-        while message := self.read():
+        found, end = [], time.monotonic() + deadline
+        while message := self.read(end - time.monotonic()):
             found.append(message)
         return found
 

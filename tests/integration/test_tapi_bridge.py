@@ -11,9 +11,9 @@ import ssl
 
 import pytest
 
-from bridge_world import (ADMIN, IDLE, LONGEST, OPEN, TOKEN, Hand, agree, at, authority, begin, bridge, bridge_at, details,
-                          doctor, facts, free_port, fresh, half, hosts, owner, statuses_seen, users_of, wait_facts,
-                          wait_source, wait_status, why)
+from bridge_world import (ADMIN, IDLE, TOKEN, Hand, agree, at, authority, begin, bridge, bridge_at, details, doctor,
+                          facts, free_port, half, hosts, owner, statuses_seen, users_of, wait_facts, wait_source,
+                          wait_status, why)
 from presenced import BUSY, NOBODY, IDLE as FEED_IDLE, console_socket, feed_source, until
 from test_documentation import example, read
 
@@ -139,7 +139,8 @@ def test_a_call_has_the_time_when_it_was_connected(office):
 
 
 @pytest.mark.parametrize("way, on, off, unknown", [
-    ("a", True, False, None), ("b", "STEADY", "OFF", "DUMMY"), ("b", "BROKENFLUTTER", "OFF", "UNKNOWN"), ("c", 1, 2, 0)])
+    ("a", True, False, None), ("b", "STEADY", "OFF", "DUMMY"), ("b", "BROKENFLUTTER", "OFF", "UNKNOWN"),
+    ("c", 1, 2, 0)])
 def test_three_ways_of_do_not_disturb(office, way, on, off, unknown):
     _, console, host = office()
     host.dnd("201", on, way)
@@ -446,8 +447,9 @@ def test_several_bridges_at_once(start, hosts):
 
 def test_a_bridge_is_believed_before_a_feed_of_sip(start, hosts):
     users = [{"id": "u201", "extension": "201", "sip_uri": "sip:ann@example.test"}]
-    daemon, console = begin(start, ["201"], {"hold": "1s", "rules": {"telephony": {"order": ["tapi", "sip"]}}}, users=users,
-                            sources=[feed_source("proxy", technology="sip"), bridge()])
+    config = {"hold": "1s", "rules": {"telephony": {"order": ["tapi", "sip"]}}}
+    sources = [feed_source("proxy", technology="sip"), bridge()]
+    daemon, console = begin(start, ["201"], config, users=users, sources=sources)
     feed = daemon.feed("proxy", truth={"u201": {"telephony": BUSY}})
     console.wait(lambda: half(console, "201").get("line") == "busy", "the feed alone")
     host = hosts(at(daemon), lines={"201": {"can": ["forward"], "on": None}}, reconnect=False)

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from bridge_world import IDLE, LONGEST, NOTHING, OPEN, Hand, at, begin, details, facts, half, wait_facts, wait_status, why
+from bridge_world import (IDLE, LONGEST, NOTHING, OPEN, Hand, at, begin, details, facts, half, wait_facts, wait_status,
+                          why)
 
 from bridge_lines import CALL_STATES, CONNECTED_MODES, DEVICE_STATES, FORWARD_MODES, ORIGINS  # after bridge_world
 
@@ -220,8 +221,6 @@ def test_every_word_is_published_as_the_page_says(start):
             if found.get("status") not in ("ok", "stale") or facts(found) != expected:
                 yield what, said, expected, found
 
-    with_admin = daemon.console()
-    with_admin.call("server.info")
     try:
         console.wait(lambda: not next(disagree(), None), "all are published", 5)
     except AssertionError:
@@ -319,7 +318,8 @@ def test_mistakes_are_refused_and_change_nothing(start):
 
 
 @pytest.mark.parametrize("line", [
-    b"{", b"[]", b"7", b'"lineDnd"', b"null", b"\xef\xbb\xbf{}", b'{"type":"lineDnd","seq":6,"line":"2\xff01","on":true}',
+    b"{", b"[]", b"7", b'"lineDnd"', b"null", b"\xef\xbb\xbf{}",
+    b'{"type":"lineDnd","seq":6,"line":"2\xff01","on":true}',
     b'{"type":"ping","type":"ping","seq":6,"n":1}', b'{"type":"ping","seq":6,"n":1,"x":' + b"[" * 33 + b"]" * 33 + b"}",
     b'{"type":"ping","seq":6,"n":0x100}', b'{"type":"ping","seq":6,"n":1} x'])
 def test_what_is_no_message_has_no_number(start, line):
@@ -495,7 +495,8 @@ def test_a_higher_number_is_taken_and_all_is_asked(start):
 
 
 @pytest.mark.parametrize("kind, members", [
-    ("lineDnd", {"on": True}), ("lineClose", {"reason": "REMOVED"}), ("error", {"code": "accessDenied", "message": "x"}),
+    ("lineDnd", {"on": True}), ("lineClose", {"reason": "REMOVED"}),
+    ("error", {"code": "accessDenied", "message": "x"}),
     ("lineState", {"inService": False} | NOTHING), ("lineOpen", {"lines": [{"line": "201", "inService": False}]}),
     ("lineDevState", {"state": "REINIT"})])
 @pytest.mark.parametrize("back", [0, 2])
