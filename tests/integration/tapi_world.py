@@ -117,12 +117,12 @@ def source(switch, /, **options):
     return {"name": "switch", "type": "tapi", "protocol": "csta", "server": f"127.0.0.1:{switch.port}"} | login | options
 
 
-def begin(start, switch, users=None, config=None, /, **options):
-    """A daemon that watches all of these (default: every extension), and a console that sees them."""
+def begin(start, switch, users=None, config=None, /, wanted=None, **options):
+    """A daemon that knows these (default: every extension), and a console that wants them, or some of them."""
     users = everybody(switch) if users is None else users
     daemon = start(BASE | (config or {}), users=users, sources=[source(switch, **options)])
     console = daemon.console()
-    console.subscribe(users=[user["id"] for user in users])
+    console.subscribe(users=[user["id"] for user in users] if wanted is None else [user_of(one) for one in wanted])
     return daemon, console
 
 
@@ -352,6 +352,12 @@ def statuses_seen(console, number):
     console.barrier()
     return [message["params"]["telephony"]["status"] for message in console.notifications
             if message["method"] == "presence.changed" and message["params"]["user"] == user_of(number)]
+
+
+def shown_bad(console):
+    """Lines that were shown as not known, neither what they are nor what they were."""
+    return [message["params"]["user"] for message in console.notifications if message["method"] == "presence.changed"
+            and message["params"]["telephony"]["status"] not in ("ok", "stale")]
 
 
 def asked(switch, name, number=None):
