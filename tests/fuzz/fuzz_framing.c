@@ -17,6 +17,14 @@ static const struct framing framings[] = {
 	{ .kind = FRAMING_LENGTH, .max = 200, .head = 4, .offset = 2, .bytes = 2, .head_counts = true },
 	{ .kind = FRAMING_LENGTH, .max = 200, .head = 16, .offset = 8, .bytes = 4 },
 	{ .kind = FRAMING_CONTENT_LENGTH, .max = 50, .head_max = 100 },
+	{ .kind = FRAMING_LENGTH,
+	    .max = 200,
+	    .head = 8,
+	    .offset = 2,
+	    .bytes = 2,
+	    .head_counts = true,
+	    .zeros = 2,
+	    .other = "something else" },
 };
 #define KINDS (sizeof framings / sizeof *framings)
 
