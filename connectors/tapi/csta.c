@@ -193,7 +193,10 @@ static void dispatch(struct csta *c, const char id[4], const struct csta_message
 	case CSTA_RESPONSE:
 	case CSTA_NEGATIVE_RESPONSE:
 	case CSTA_ERROR:
-		c->strays += !csta_answer(c->exchange, id, m);
+		if (!csta_answer(c->exchange, id, m)) {
+			c->strays++;
+			csta_monitors_late(c->monitors, m);
+		}
 		csta_monitors_run(c->monitors);
 		break;
 	case CSTA_SYSTEM_STATUS:
@@ -227,14 +230,19 @@ static void dispatch(struct csta *c, const char id[4], const struct csta_message
 	}
 }
 
+static void note_unreadable(struct csta *c, const char *what)
+{
+	c->unreadable++;
+	snprintf(c->last_unreadable, sizeof c->last_unreadable, "%.250s", what);
+	utf8_repair(c->last_unreadable);
+}
+
 /* One costs the message only, as long as others can be read. What it would have said may be missing now. */
 static void unreadable(struct csta *c, const char *what)
 {
 	char why[300];
 
-	c->unreadable++;
-	snprintf(c->last_unreadable, sizeof c->last_unreadable, "%.250s", what);
-	utf8_repair(c->last_unreadable);
+	note_unreadable(c, what);
 	if (++c->unreadable_in_row == 1) {
 		log_warning("csta", "unreadable", LOG_TEXT("source", source_name(c->base.source)),
 		    LOG_TEXT("why", c->last_unreadable));
@@ -253,12 +261,16 @@ static void on_frame(void *arg, const char *data, size_t len)
 	struct csta *c = arg;
 	struct csta_message m;
 	struct parse_error error = { "no memory" };
+	int r;
 
 	if (len == CSTA_HEAD_BYTES)
 		return; /* a frame without a document */
 	csta_enter(c);
 	c->frames++;
-	if (csta_read(c->reader, data + CSTA_HEAD_BYTES, len - CSTA_HEAD_BYTES, &m, &error) < 0) {
+	r = csta_read(c->reader, data + CSTA_HEAD_BYTES, len - CSTA_HEAD_BYTES, &m, &error);
+	if (r == -EBADMSG) {
+		note_unreadable(c, error.text);
+	} else if (r < 0) {
 		unreadable(c, error.text);
 	} else {
 		c->unreadable_in_row = 0;

@@ -131,7 +131,7 @@ static void take_apart(struct xml_reader *x, const char *text, struct csta_party
 
 static struct csta_party party(struct xml_reader *x, const struct xml_node *node)
 {
-	struct csta_party p = { .said = node != NULL };
+	struct csta_party p = { .said = node != NULL, .withheld = child(node, "restricted") != NULL };
 
 	take_apart(x, device(x, node), &p);
 	return p;
@@ -140,9 +140,9 @@ static struct csta_party party(struct xml_reader *x, const struct xml_node *node
 /* The id of a call: its callID, or where there is none the text of its device, which is unique then. */
 static const char *call_id(struct xml_reader *x, const struct xml_node *connection)
 {
-	const char *id = field(x, connection, "callID");
+	const struct xml_node *id = child(connection, "callID");
 
-	return id != NULL ? id : field(x, connection, "deviceID");
+	return field(x, connection, id != NULL && *id->text != '\0' ? "callID" : "deviceID");
 }
 
 static size_t key_prefix(const char *text)
@@ -217,7 +217,7 @@ static void read_simple_state(const struct xml_node *node, struct csta_call *c)
 
 static int connection_state(const struct xml_node *node)
 {
-	return word(node, connection_names, CONNECTION_CONFERENCED);
+	return word(node, connection_names, CONNECTION_UNKNOWN);
 }
 
 /* The first is ours, the others tell whether somebody takes part. */
@@ -298,7 +298,8 @@ static int read_call_event(struct xml_reader *x, const struct xml_node *root, co
 	m->call.id = call_id(x, connection);
 	m->call.dropped = row->dropped ? field(x, connection, "deviceID") : NULL;
 	if (m->call.id == NULL)
-		return xml_fail(root, error, "%s has no %s with a callID", root->name, row->connection);
+		return xml_fail(root, error, "%s has no %s with a callID", root->name, row->connection) < 0 ? -EBADMSG :
+													      0;
 	return 0;
 }
 

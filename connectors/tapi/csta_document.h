@@ -65,7 +65,8 @@ struct csta_event_row {
 
 /* A party of a call. `number` NULL: not known or withheld. */
 struct csta_party {
-	bool said; /* the element is there */
+	bool said;     /* the element is there */
+	bool withheld; /* it is somebody, but not said who */
 	const char *number, *name;
 };
 
@@ -121,7 +122,8 @@ struct csta_message {
 	const char *category, *error;  /* of a refusal, "operation", "invalidDeviceID"; "" where not said */
 };
 
-/* Read a document. 0 and *ret; -EINVAL with a sentence and the position; -ENOMEM. The reader keeps the texts. */
+/* Read a document. 0 and *ret; -EINVAL: it is not XML, -EBADMSG: it lacks what it has to say, with a sentence and the
+ * position; -ENOMEM. The reader keeps the texts. */
 int csta_read(struct xml_reader *x, const char *data, size_t len, struct csta_message *ret, struct parse_error *error);
 
 /* The digits or the name by which a device is compared, out of all ways to write one (N<201>Ann;.., tel:, sip:, 201:CM1::0);

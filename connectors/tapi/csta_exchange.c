@@ -67,7 +67,7 @@ static int send_frame(struct csta_exchange *e, const char id[4])
 	char *head;
 
 	if (e->frame.failed)
-		return len + 1 >= CSTA_FRAME_MAX ? -EMSGSIZE : -ENOMEM;
+		return -EMSGSIZE;
 	head = e->frame.data;
 	head[2] = (char)(len >> 8);
 	head[3] = (char)(len & 0xff);

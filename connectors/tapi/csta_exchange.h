@@ -51,7 +51,8 @@ void csta_exchange_free(struct csta_exchange *e); /* no answers any more; NULL i
 void csta_exchange_set_time(struct csta_exchange *e, struct instant now);
 struct instant csta_exchange_time(const struct csta_exchange *e);
 
-/* Send. 0; -EAGAIN: in_flight are out; -ENOTCONN, -ENOBUFS as link_send(); -EMSGSIZE; -ENOMEM. */
+/* Send. 0; -EAGAIN: in_flight are out; -ENOTCONN, -ENOBUFS as link_send(); -EMSGSIZE: the document is too large for a frame,
+ * or for the memory there is. */
 int csta_send(struct csta_exchange *e, struct csta_request *r);
 bool csta_may_send(const struct csta_exchange *e);		   /* fewer than in_flight are out */
 void csta_cancel(struct csta_exchange *e, struct csta_request *r); /* its answer is passed over; also when not out */

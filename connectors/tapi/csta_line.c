@@ -53,14 +53,14 @@ static int state_after(const struct csta_call *c, const struct csta_owner *owner
 	return named && owner->device == NULL ? UNCLEAR : NO_CHANGE;
 }
 
-/* Who calls, as far as the event says it. */
+/* Who calls, as far as the event says it. A line may ring for a call of its own: it is called back. */
 static int8_t direction_of(const struct csta_call *c, int state, const struct csta_owner *owner)
 {
 	if (state == CONNECTION_INITIATED)
 		return DIRECTION_OUT;
 	if (state == CONNECTION_ALERTING)
-		return DIRECTION_IN;
-	if (!c->calling.said || owner->device == NULL)
+		return is_device(owner, c->calling.number) ? DIRECTION_OUT : DIRECTION_IN;
+	if (owner->device == NULL || (c->calling.number == NULL && !c->calling.withheld))
 		return -1;
 	return is_own(owner, c->calling.number) ? DIRECTION_OUT : DIRECTION_IN;
 }
@@ -74,14 +74,6 @@ static void set_parties(struct call_said *said, const struct csta_call *c)
 	said->parties_said = true;
 	said->peer = other->number;
 	said->name = other->name;
-}
-
-/* A call of which it is not known who is at the other end: it may be seen when one of several has left. */
-static bool is_with_several(const struct tapi_line *line, const char *id)
-{
-	struct call_said call;
-
-	return line_call_find(line, id, &call) && call.peer == NULL;
 }
 
 /* --- events about calls ---------------------------------------------------------------------------- */
@@ -101,7 +93,7 @@ static int take_call(struct tapi_line *line, const struct csta_message *m, const
 	r = line_call_changed(line, &said, now);
 	if (r < 0)
 		return r;
-	*ret_ask = (unsigned)r | (c->row->dropped && is_with_several(line, c->id) ? TAPI_ASK_AGAIN : 0);
+	*ret_ask = (unsigned)r | (c->row->dropped && state != CONNECTION_NULL ? TAPI_ASK_AGAIN : 0); /* who is left? */
 	return CSTA_EFFECT_TAKEN;
 }
 
@@ -129,10 +121,9 @@ static const char *common_id(const struct csta_message *m)
 	return id;
 }
 
-/* Who is at the other end, if that is one: its number may be withheld. NULL: nobody was said. */
+/* Who is at the other end, if that is one: its number may be withheld. NULL: nobody, or several. */
 static const struct csta_party *other_end(const struct csta_message *m, const struct csta_owner *owner)
 {
-	static const struct csta_party several = { .said = true };
 	const struct csta_party *other = NULL;
 
 	for (size_t i = 0; i < m->joined_count; i++) {
@@ -141,7 +132,7 @@ static const struct csta_party *other_end(const struct csta_message *m, const st
 		if (is_device(owner, j->device) || is_device(owner, j->endpoint))
 			continue;
 		if (other != NULL)
-			return &several;
+			return NULL;
 		other = &j->party;
 	}
 	return other;

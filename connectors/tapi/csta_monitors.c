@@ -102,6 +102,7 @@ void csta_device_set_ref(struct csta_device *d, const char *ref)
 	free(d->ref);
 	d->ref = NULL;
 	if (other != NULL && other != d) { /* then nobody could tell whose events they are */
+		csta_device_say_status(other, STATE_STATUS_STALE, "the switch has given its monitor to another line");
 		csta_device_set_ref(other, NULL);
 		other->renew = RENEW_LATER;
 		csta_device_stopped(other);
@@ -159,7 +160,6 @@ void csta_device_drop_pieces(struct csta_device *d)
 	free(d->segments);
 	d->segments = NULL;
 	TAILQ_REMOVE(&d->of->segmented, d, place);
-	d->of->segmented_count--;
 }
 
 /* No question is out or to be asked. */
@@ -195,6 +195,11 @@ void csta_device_start_in(struct csta_device *d, int64_t ms)
 
 void csta_device_start_later(struct csta_device *d)
 {
+	int64_t now = csta_monitors_now(d->of).mono;
+
+	if (now - d->trouble_at > d->restart_ms + RESTART_MAX_MS)
+		d->restart_ms = 0; /* it has lasted: whatever it was is over */
+	d->trouble_at = now;
 	d->restart_ms = d->restart_ms == 0 ? RESTART_MIN_MS : (int32_t)earlier(d->restart_ms * 2, RESTART_MAX_MS);
 	csta_device_start_in(d, d->restart_ms);
 }
@@ -293,6 +298,7 @@ void csta_monitors_ready(struct csta_monitors *s)
 	s->ready = s->settling = true;
 	s->cannot = s->can = 0;
 	memset(s->mute, 0, sizeof s->mute);
+	s->pieces_came = false;
 	csta_monitors_slow(s, false);
 	for (link = hashtab_next(&s->devices, NULL); link != NULL; link = next) {
 		struct csta_device *d = hash_entry(link, struct csta_device, link);
@@ -369,6 +375,12 @@ void csta_monitors_slow(struct csta_monitors *s, bool yes)
 	csta_exchange_slow(s->exchange, yes);
 }
 
+/* A monitor that was started when nobody waited for it any more. */
+struct late_monitor {
+	const struct csta_monitors *of;
+	const char *ref;
+};
+
 /* --- what the switch tells ------------------------------------------------------------------------- */
 
 static void monitor_stopped(struct csta_device *d)
@@ -405,6 +417,25 @@ static void take_event(struct csta_device *d, const struct csta_message *m)
 	if (effect == CSTA_EFFECT_TAKEN && !d->quiet && (ask & TAPI_ASK_EVERYTHING) == 0)
 		csta_device_say(d);
 	csta_device_asks(d, ask);
+	if (d->line.count == 0 && ask == 0 && d->calls_at != d->doubted_at && !d->unproved) {
+		d->calls_at = INSTANT_NEVER; /* who was left in a call has left it too */
+		csta_device_time(d);
+	}
+}
+
+static void compose_stop(void *arg, struct buf *b)
+{
+	const struct late_monitor *late = arg;
+
+	csta_write_one(b, late->of->settings.xml_namespace, "MonitorStop", "monitorCrossRefID", late->ref);
+}
+
+void csta_monitors_late(struct csta_monitors *s, const struct csta_message *m)
+{
+	struct late_monitor late = { s, m->cross_ref };
+
+	if (m->kind == CSTA_RESPONSE && m->cross_ref != NULL && monitored_as(s, m->cross_ref) == NULL)
+		csta_tell(s->exchange, compose_stop, &late);
 }
 
 void csta_monitors_told(struct csta_monitors *s, const struct csta_message *m)
@@ -481,8 +512,7 @@ static struct csta_device *next_device(struct csta_monitors *s)
 
 static bool may_send(const struct csta_monitors *s)
 {
-	return s->ready && csta_may_send(s->exchange) && s->segmented_count < SEGMENTED_MAX &&
-	    csta_monitors_now(s).mono >= s->blocked_until;
+	return s->ready && csta_may_send(s->exchange) && csta_monitors_now(s).mono >= s->blocked_until;
 }
 
 static void pump(struct csta_monitors *s)
@@ -600,13 +630,13 @@ void csta_monitors_stats(const struct csta_monitors *s, struct csta_monitors_sta
 	struct hash_link *link;
 
 	*ret = s->stats;
-	ret->lines = ret->monitored = ret->refused = 0;
+	ret->lines = ret->monitored = ret->waiting = ret->refused = 0;
 	HASH_EACH (link, &s->devices) {
 		const struct csta_device *d = hash_entry(link, const struct csta_device, link);
 
 		ret->lines += d->watched;
 		ret->monitored += d->ref != NULL;
+		ret->waiting += d->watched && d->ref == NULL;
 		ret->refused += d->refused;
 	}
-	ret->waiting = ret->lines > ret->monitored ? ret->lines - ret->monitored : 0;
 }

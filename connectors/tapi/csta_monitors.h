@@ -62,6 +62,9 @@ void csta_monitors_slow(struct csta_monitors *s, bool yes);
 /* An event, SnapshotDeviceData, or MonitorStop by the switch, which the caller has answered. */
 void csta_monitors_told(struct csta_monitors *s, const struct csta_message *m);
 
+/* An answer that nobody waits for any more: a monitor that came too late is stopped. */
+void csta_monitors_late(struct csta_monitors *s, const struct csta_message *m);
+
 void csta_monitors_run(struct csta_monitors *s);
 int64_t csta_monitors_deadline(const struct csta_monitors *s); /* monotonic ms; INSTANT_NEVER */
 

@@ -21,7 +21,7 @@
 #define SILENCE_MS     (15 * SECOND) /* after a request about a line was not answered */
 #define MUTE_AFTER     2	     /* questions in a row without one ever answered: the switch has no such thing */
 #define GOODBYES_MAX   1000
-#define SEGMENTED_MAX  16 /* snapshots in pieces at a time */
+#define MUTE_LINES     8 /* lines whose pieces never came, without one that did: the same */
 
 /* What can be out for a line, and as bits 1u << x what is still to be asked. */
 enum csta_step { STEP_NONE, STEP_START, STEP_STOP, STEP_CALLS, STEP_DND, STEP_FORWARD, STEP_COUNT };
@@ -48,6 +48,7 @@ struct csta_device {
 	int64_t pieces_at; /* the pieces of a snapshot have been waited for */
 	int64_t poll_at;
 	int64_t doubted_at;
+	int64_t trouble_at; /* its monitor was refused or stopped last */
 	int32_t doubt_ms, restart_ms;
 	uint32_t asked; /* the line's clock when the question that is out was asked */
 	uint8_t queue, step;
@@ -74,7 +75,7 @@ struct csta_monitors {
 	struct hashtab devices, refs;
 	struct csta_devices queues[QUEUE_COUNT];
 	struct csta_devices segmented; /* devices whose snapshot comes in pieces; by `place`, they are in no queue */
-	size_t segmented_count, owed;
+	size_t owed;
 	struct wheel wheel;
 	int64_t credit, credited_at; /* thousandths of monitors that may be started */
 	int64_t blocked_until;	     /* nothing more could be sent; monotonic ms */
@@ -82,6 +83,7 @@ struct csta_monitors {
 	uint8_t can;		     /* questions that it has answered once */
 	uint8_t mute[STEP_COUNT];    /* questions without an answer, in a row */
 	bool ready, slow, settling;
+	bool pieces_came; /* of a snapshot, in this connection */
 	struct csta_monitors_stats stats;
 };
 

@@ -65,7 +65,6 @@ static void round_over(struct csta_device *d)
 	struct csta_monitors *s = d->of;
 
 	d->quiet = false;
-	d->restart_ms = 0;
 	d->say_at = INSTANT_NEVER;
 	if (s->settings.poll > 0)
 		d->poll_at = csta_monitors_now(s).mono + s->settings.poll;
@@ -170,6 +169,7 @@ static void take_start(struct csta_device *d, const struct csta_message *m)
 static void cannot_ask_calls(struct csta_device *d)
 {
 	d->cannot |= bit(STEP_CALLS);
+	d->unproved = false;
 }
 
 static void calls_are_known(struct csta_device *d)
@@ -200,7 +200,6 @@ static void wait_for_pieces(struct csta_device *d, const char *reference)
 	}
 	d->pieces_at = csta_monitors_now(s).mono + SEGMENTS_MS;
 	TAILQ_INSERT_TAIL(&s->segmented, d, place);
-	s->segmented_count++;
 	csta_device_time(d);
 }
 
@@ -212,7 +211,13 @@ static void pieces_over(struct csta_device *d)
 	csta_device_time(d);
 }
 
-static void no_answer_about_calls(struct csta_device *d, const char *why)
+static void ask_calls_in(struct csta_device *d, int64_t ms)
+{
+	d->calls_at = csta_monitors_now(d->of).mono + ms;
+	csta_device_time(d);
+}
+
+static void no_answer_about_calls(struct csta_device *d)
 {
 	d->silence++;
 	if (d->silence == 1) {
@@ -220,17 +225,34 @@ static void no_answer_about_calls(struct csta_device *d, const char *why)
 		return;
 	}
 	d->unproved = true;
-	csta_device_say_status(d, STATE_STATUS_STALE, why);
-	d->calls_at = csta_monitors_now(d->of).mono + SILENCE_MS;
-	csta_device_time(d);
+	csta_device_say_status(d, STATE_STATUS_STALE, "the switch does not answer SnapshotDevice");
+	ask_calls_in(d, SILENCE_MS);
+}
+
+/* Without its calls there is no line: what the refusal says of it is said. */
+static void say_refused(struct csta_device *d, enum state_status status, const struct csta_message *m)
+{
+	char why[RAW_MAX_TEXT_BYTES];
+
+	d->unproved = true;
+	csta_device_say_status(d, status, csta_refusal_text(m, why, sizeof why));
+}
+
+static void out_of_service(struct csta_device *d, const struct csta_message *m)
+{
+	if (line_clock(&d->line) == d->asked)
+		line_service_changed(&d->line, false, csta_monitors_now(d->of));
+	d->unproved = false;
+	ask_calls_in(d, csta_refusal_of(m)->retry_ms);
 }
 
 static void calls_refused(struct csta_device *d, const struct csta_message *m)
 {
-	switch (csta_refusal_of(m)->verdict) {
+	const struct csta_refusal *refusal = csta_refusal_of(m);
+
+	switch (refusal->verdict) {
 	case CSTA_OUT_OF_SERVICE:
-		if (line_clock(&d->line) == d->asked)
-			line_service_changed(&d->line, false, csta_monitors_now(d->of));
+		out_of_service(d, m);
 		break;
 	case CSTA_UNSUPPORTED:
 		d->of->cannot |= bit(STEP_CALLS);
@@ -241,14 +263,18 @@ static void calls_refused(struct csta_device *d, const struct csta_message *m)
 		break;
 	case CSTA_NOT_FOUND:
 	case CSTA_MONITOR_GONE:
+		say_refused(d, refusal->verdict == CSTA_NOT_FOUND ? STATE_STATUS_NOT_FOUND : STATE_STATUS_STALE, m);
 		d->renew = RENEW_LATER;
+		csta_device_settle(d);
+		break;
+	case CSTA_BUSY:
+		d->unproved = true;
+		ask_calls_in(d, d->silence < 6 ? SECOND << d->silence++ : RESTART_MAX_MS);
 		break;
 	case CSTA_LIMIT:
-	case CSTA_BUSY:
 	case CSTA_FAILED:
-		d->unproved = true;
-		d->calls_at = csta_monitors_now(d->of).mono + (d->silence < 5 ? 1000 << d->silence++ : RESTART_MAX_MS);
-		csta_device_time(d);
+		say_refused(d, STATE_STATUS_ERROR, m);
+		ask_calls_in(d, refusal->retry_ms);
 	}
 }
 
@@ -257,7 +283,7 @@ static void take_calls(struct csta_device *d, const struct csta_message *m)
 	struct instant now = csta_monitors_now(d->of);
 
 	if (m == NULL) {
-		no_answer_about_calls(d, "the switch does not answer SnapshotDevice");
+		no_answer_about_calls(d);
 	} else if (m->kind != CSTA_RESPONSE) {
 		calls_refused(d, m);
 	} else if (m->snapshot) {
@@ -282,6 +308,7 @@ static void go_on(struct csta_device *d)
 
 void csta_device_piece(struct csta_device *d, const struct csta_message *m)
 {
+	d->of->pieces_came = true;
 	if (csta_line_snapshot(&d->line, m, d->asked, csta_monitors_now(d->of)) < 0) {
 		pieces_over(d);
 		d->want |= bit(STEP_CALLS);
@@ -296,10 +323,16 @@ void csta_device_piece(struct csta_device *d, const struct csta_message *m)
 /* Some switches announce pieces and never send them: then the events have to do. */
 void csta_device_no_pieces(struct csta_device *d)
 {
+	struct csta_monitors *s = d->of;
+
 	pieces_over(d);
-	if (d->silence > 0)
+	if (++d->silence < MUTE_AFTER) {
+		d->want |= bit(STEP_CALLS);
+	} else {
 		cannot_ask_calls(d);
-	no_answer_about_calls(d, "the switch announced a snapshot and did not send it");
+		if (!s->pieces_came && ++s->mute[STEP_CALLS] >= MUTE_LINES)
+			s->cannot |= bit(STEP_CALLS);
+	}
 	go_on(d);
 }
 

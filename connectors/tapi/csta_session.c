@@ -93,9 +93,19 @@ static void awake(struct csta_session *s)
 	s->owner.ready(s->owner.arg);
 }
 
+/* Whether one that does nothing for us does so from now on. */
+static bool wakes(int status)
+{
+	return status == CSTA_ENABLED || status == CSTA_NORMAL || status == CSTA_PARTIALLY_DISABLED;
+}
+
 /* SystemStatus (ECMA-269 12.2.25). A status that is not known is a sign of life. */
 static void take_status(struct csta_session *s, int status)
 {
+	if (s->state == SESSION_ASLEEP && !wakes(status)) {
+		s->ask_at = csta_exchange_time(s->exchange).mono + ASLEEP_ASK_AGAIN_MS;
+		return;
+	}
 	switch (status) {
 	case CSTA_INITIALIZING:
 		sleep_now(s, "the switch is starting (systemStatus initializing)");
@@ -140,7 +150,7 @@ static void on_status(struct csta_request *r, const struct csta_message *m)
 	struct csta_session *s = of(r, offsetof(struct csta_session, status));
 
 	if (m != NULL)
-		take_status(s, m->kind == CSTA_RESPONSE && m->status >= 0 ? m->status : CSTA_NORMAL);
+		take_status(s, m->kind == CSTA_RESPONSE ? m->status : -1);
 	else if (s->state == SESSION_ASKING && s->id != NULL)
 		awake(s);
 	else
@@ -359,7 +369,7 @@ void csta_session_told(struct csta_session *s, const struct csta_message *m)
 {
 	if (m->kind == CSTA_SESSION_ENDED)
 		trouble(s, CSTA_TROUBLE_USELESS, "the switch has ended the application session");
-	else if (s->state == SESSION_READY || s->state == SESSION_ASLEEP)
+	else if (s->state == SESSION_READY || s->state == SESSION_ASLEEP) /* else the answer comes */
 		take_status(s, m->status);
 }
 

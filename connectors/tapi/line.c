@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENDED_KEPT 8 /* ends that are remembered */
+#define ENDED_LEAST 4
+#define ENDED_MOST  64 /* ends that are remembered of a line that is very busy */
 
 struct line_call {
 	char *id, *peer, *name; /* one block, at `id`, owned; peer and name may be NULL */
@@ -76,25 +77,43 @@ static uint64_t hash_of(const char *id)
 static struct line_ended *end_of(const struct tapi_line *line, uint64_t hash, struct instant now)
 {
 
-	for (size_t i = 0; line->ended != NULL && i < ENDED_KEPT; i++)
+	for (size_t i = 0; line->ended != NULL && i < line->ended_size; i++)
 		if (line->ended[i].hash == hash && now.mono < line->ended[i].until)
 			return &line->ended[i];
 	return NULL;
 }
 
+/* A place for one more: one that is free, a new one, or where there are too many the oldest. NULL without memory. */
+static struct line_ended *place_for_end(struct tapi_line *line, struct instant now)
+{
+	size_t size = line->ended_size == 0 ? ENDED_LEAST : (size_t)line->ended_size * 2;
+	struct line_ended *oldest = line->ended, *grown;
+
+	for (size_t i = 0; i < line->ended_size; i++) {
+		if (line->ended[i].until <= now.mono)
+			return &line->ended[i];
+		if (line->ended[i].until < oldest->until)
+			oldest = &line->ended[i];
+	}
+	grown = size > ENDED_MOST ? NULL : reallocarray(line->ended, size, sizeof *grown);
+	if (grown == NULL)
+		return oldest;
+	memset(grown + line->ended_size, 0, (size - line->ended_size) * sizeof *grown);
+	line->ended = grown;
+	oldest = &grown[line->ended_size];
+	line->ended_size = (uint8_t)size;
+	return oldest;
+}
+
+/* Without memory a late event makes a call that a verification finds. */
 static void note_end(struct tapi_line *line, uint64_t hash, struct instant now)
 {
 	struct line_ended *e = end_of(line, hash, now);
 
-	if (line->ended == NULL)
-		line->ended = calloc(ENDED_KEPT, sizeof *line->ended);
-	if (line->ended == NULL)
-		return; /* then a late event makes a call that a verification finds */
-	if (e == NULL) {
-		e = &line->ended[line->next_ended];
-		line->next_ended = (uint8_t)((line->next_ended + 1) % ENDED_KEPT);
-	}
-	*e = (struct line_ended){ .hash = hash, .at = line->clock, .until = now.mono + LINE_ENDED_MS };
+	if (e == NULL)
+		e = place_for_end(line, now);
+	if (e != NULL)
+		*e = (struct line_ended){ .hash = hash, .at = line->clock, .until = now.mono + LINE_ENDED_MS };
 }
 
 static void forget_end(struct tapi_line *line, uint64_t hash, struct instant now)
@@ -391,6 +410,7 @@ void line_lost(struct tapi_line *line)
 		line->calls[i].before = true;
 	free(line->ended);
 	line->ended = NULL;
+	line->ended_size = 0;
 	line->calls_known = line->out_of_service = false;
 	line->dnd = -1;
 	line_forwards_answered(line, false, 0, nowhere, line->clock);

@@ -58,7 +58,7 @@ struct tapi_line {
 	struct line_ended *ended;	       /* owned; NULL as long as no call has ended */
 	uint32_t clock;			       /* events so far */
 	uint32_t calls_at, dnd_at, forward_at; /* the clock at the last event about each */
-	uint8_t count, next_ended;
+	uint8_t count, ended_size;
 	bool
 	    calls_known; /* an answer has said which calls there are, or whoever keeps the line believes events alone */
 	bool out_of_service;

@@ -75,9 +75,11 @@ static int begin(void **state)
 
 	(void)state;
 	memset(&w, 0, sizeof w);
-	w.settings = (struct tapi_settings){
-		.session = TAPI_SESSION_NO, .session_info = info, .session_duration = 180000, .xml_namespace = ns
-	};
+	w.settings = (struct tapi_settings){ .session = TAPI_SESSION_NO,
+		.session_info = info,
+		.application = info,
+		.session_duration = 180000,
+		.xml_namespace = ns };
 	buf_init(&w.log, 1 << 16);
 	line_init(&w.line);
 	line_calls_believe(&w.line);

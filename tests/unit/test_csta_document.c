@@ -44,6 +44,15 @@ static void check_bad(const char *text, size_t len)
 	assert_string_not_equal(error.text, "");
 }
 
+/* It is XML, but does not say what it has to. */
+static void check_lacking(const char *text)
+{
+	struct csta_message m;
+
+	memset(&error, 0, sizeof error);
+	assert_int_equal(csta_read(reader, text, strlen(text), &m, &error), -EBADMSG);
+}
+
 /* --- kinds ------------------------------------------------------------------------------------------------------------------ */
 
 static void documents_have_kinds(void **state)
@@ -142,11 +151,11 @@ static void a_call_has_its_device_for_a_name_where_it_has_none(void **state)
 
 	(void)state;
 	assert_string_equal(m.call.id, "dyn-7");
-	check_bad("<HeldEvent><heldConnection/></HeldEvent>", 40);
+	check_lacking("<HeldEvent><heldConnection/></HeldEvent>");
 	assert_non_null(strstr(error.text, "heldConnection"));
 	assert_non_null(strstr(error.text, "line 1"));
-	check_bad("<HeldEvent><connection><callID>1</callID></connection></HeldEvent>", 66);
-	check_bad("<CallClearedEvent/>", 19);
+	check_lacking("<HeldEvent><connection><callID>1</callID></connection></HeldEvent>");
+	check_lacking("<CallClearedEvent/>");
 }
 
 /* An id that is cut would be another one. */
