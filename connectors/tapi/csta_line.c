@@ -76,6 +76,16 @@ static void set_parties(struct call_said *said, const struct csta_call *c)
 	said->name = other->name;
 }
 
+static bool is_peer(const struct tapi_line *line, const char *id, const char *device)
+{
+	char peer[CSTA_TEXT_MAX_BYTES], key[CSTA_TEXT_MAX_BYTES];
+	struct call_said call;
+
+	if (device == NULL || !line_call_find(line, id, &call) || call.peer == NULL)
+		return false;
+	return strcasecmp(csta_device_key(call.peer, peer, sizeof peer), csta_device_key(device, key, sizeof key)) == 0;
+}
+
 /* --- events about calls ---------------------------------------------------------------------------- */
 
 static int take_call(struct tapi_line *line, const struct csta_message *m, const struct csta_owner *owner,
@@ -89,6 +99,7 @@ static int take_call(struct tapi_line *line, const struct csta_message *m, const
 		return state == UNCLEAR ? CSTA_EFFECT_UNCLEAR : CSTA_EFFECT_NONE;
 	said.direction = direction_of(c, state, owner);
 	said.was_held = c->row->was_held && is_device(owner, c->roles[0]);
+	said.peer_left = state != CONNECTION_NULL && is_peer(line, c->id, c->dropped);
 	set_parties(&said, c);
 	r = line_call_changed(line, &said, now);
 	if (r < 0)

@@ -95,18 +95,11 @@ static void forget_times(struct csta_device *d)
 void csta_device_set_ref(struct csta_device *d, const char *ref)
 {
 	struct csta_monitors *s = d->of;
-	struct csta_device *other = monitored_as(s, ref);
 
 	if (d->ref != NULL)
 		hashtab_remove(&s->refs, &d->by_ref);
 	free(d->ref);
 	d->ref = NULL;
-	if (other != NULL && other != d) { /* then nobody could tell whose events they are */
-		csta_device_say_status(other, STATE_STATUS_STALE, "the switch has given its monitor to another line");
-		csta_device_set_ref(other, NULL);
-		other->renew = RENEW_LATER;
-		csta_device_stopped(other);
-	}
 	d->ref = ref == NULL ? NULL : strdup(ref);
 	if (d->ref != NULL && hashtab_insert(&s->refs, &d->by_ref) < 0) {
 		free(d->ref);
@@ -288,6 +281,48 @@ void csta_monitors_verify(struct csta_monitors *s, const char *device)
 	}
 }
 
+/* --- one monitor for two lines ---------------------------------------------------------------------- */
+
+/* A monitor that belongs to no line. */
+struct stray_monitor {
+	const struct csta_monitors *of;
+	const char *ref;
+};
+
+static void compose_stop(void *arg, struct buf *b)
+{
+	const struct stray_monitor *stray = arg;
+
+	csta_write_one(b, stray->of->settings.xml_namespace, "MonitorStop", "monitorCrossRefID", stray->ref);
+}
+
+static void stop_stray(const struct csta_monitors *s, const char *ref)
+{
+	struct stray_monitor stray = { s, ref };
+
+	csta_tell(s->exchange, compose_stop, &stray);
+}
+
+/* Nobody can tell whose events come, so it is stopped, and late ones are nobody's. */
+static void lose_monitor(struct csta_device *d)
+{
+	csta_device_say_status(d, STATE_STATUS_STALE, "the switch has given two lines the same monitor");
+	d->renew = RENEW_LATER;
+	csta_device_stopped(d);
+}
+
+bool csta_device_same_ref(struct csta_device *d, const char *ref)
+{
+	struct csta_device *other = monitored_as(d->of, ref);
+
+	if (other == NULL || other == d)
+		return false;
+	stop_stray(d->of, ref);
+	lose_monitor(other);
+	lose_monitor(d);
+	return true;
+}
+
 /* --- the whole switch ------------------------------------------------------------------------------ */
 
 /* Who was on the telephone is looked at first: those are the lamps that people look at. */
@@ -375,12 +410,6 @@ void csta_monitors_slow(struct csta_monitors *s, bool yes)
 	csta_exchange_slow(s->exchange, yes);
 }
 
-/* A monitor that was started when nobody waited for it any more. */
-struct late_monitor {
-	const struct csta_monitors *of;
-	const char *ref;
-};
-
 /* --- what the switch tells ------------------------------------------------------------------------- */
 
 static void monitor_stopped(struct csta_device *d)
@@ -423,19 +452,10 @@ static void take_event(struct csta_device *d, const struct csta_message *m)
 	}
 }
 
-static void compose_stop(void *arg, struct buf *b)
-{
-	const struct late_monitor *late = arg;
-
-	csta_write_one(b, late->of->settings.xml_namespace, "MonitorStop", "monitorCrossRefID", late->ref);
-}
-
 void csta_monitors_late(struct csta_monitors *s, const struct csta_message *m)
 {
-	struct late_monitor late = { s, m->cross_ref };
-
 	if (m->kind == CSTA_RESPONSE && m->cross_ref != NULL && monitored_as(s, m->cross_ref) == NULL)
-		csta_tell(s->exchange, compose_stop, &late);
+		stop_stray(s, m->cross_ref);
 }
 
 void csta_monitors_told(struct csta_monitors *s, const struct csta_message *m)
@@ -588,13 +608,6 @@ struct csta_monitors *csta_monitors_new(const struct csta_monitors_settings *set
 	return s;
 }
 
-static void compose_goodbye(void *arg, struct buf *b)
-{
-	const struct csta_device *d = arg;
-
-	csta_write_one(b, d->of->settings.xml_namespace, "MonitorStop", "monitorCrossRefID", d->ref);
-}
-
 /* They are not waited for: what the switch does not hear it learns from the end of the connection. */
 static void say_goodbye(struct csta_monitors *s)
 {
@@ -604,8 +617,10 @@ static void say_goodbye(struct csta_monitors *s)
 	HASH_EACH (link, &s->devices) {
 		struct csta_device *d = hash_entry(link, struct csta_device, link);
 
-		if (d->ref != NULL && (left-- == 0 || csta_tell(s->exchange, compose_goodbye, d) < 0))
+		if (d->ref != NULL && left-- == 0)
 			return;
+		if (d->ref != NULL)
+			stop_stray(s, d->ref);
 	}
 }
 

@@ -93,6 +93,9 @@ struct instant csta_monitors_now(const struct csta_monitors *s);
 void csta_device_enqueue(struct csta_device *d, enum csta_queue queue); /* an earlier queue wins */
 void csta_device_time(struct csta_device *d);				/* set the timer anew */
 void csta_device_set_ref(struct csta_device *d, const char *ref);	/* NULL: it has none */
+/* Whether the switch has given another line the same: then neither has it any more, and both begin anew. */
+bool csta_device_same_ref(struct csta_device *d, const char *ref);
+
 void csta_device_free(struct csta_device *d);
 void csta_device_stopped(struct csta_device *d);	      /* its monitor is no more */
 void csta_device_start_in(struct csta_device *d, int64_t ms); /* 0: not by time */

@@ -155,6 +155,8 @@ static void take_start(struct csta_device *d, const struct csta_message *m)
 		refuse(d, m);
 	} else if (m->cross_ref == NULL) {
 		refuse(d, &no_id);
+	} else if (csta_device_same_ref(d, m->cross_ref)) {
+		csta_device_settle(d);
 	} else {
 		d->refused = false;
 		d->quiet = true;
@@ -178,6 +180,8 @@ static void calls_are_known(struct csta_device *d)
 
 	d->silence = 0;
 	d->unproved = false;
+	if (d->line.corrected)
+		d->doubt_ms = 0; /* doubts are worth their questions */
 	if (r == TAPI_ASK_AGAIN && !d->again) {
 		d->again = true;
 		d->calls_at = csta_monitors_now(d->of).mono + AGAIN_MS;

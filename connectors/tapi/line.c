@@ -18,6 +18,7 @@ struct line_call {
 	bool answered;
 	bool named;    /* by the answer that is being taken */
 	bool before;   /* from before the connection was lost: it may be over */
+	bool left;     /* who it was with has left it */
 	int64_t since; /* wall ms when it became what is published of it; 0 not known */
 };
 
@@ -183,6 +184,7 @@ static int keep_parties(struct line_call *c, const struct call_said *said)
 	char *block, *at;
 
 	prove(c, said);
+	c->left = (c->left && !said->parties_said) || said->peer_left;
 	if (c->id != NULL &&
 	    (!said->parties_said || (same_text(c->peer, said->peer) && same_text(c->name, said->name))))
 		return 0;
@@ -352,6 +354,7 @@ int line_call_changed(struct tapi_line *line, const struct call_said *said, stru
 
 void line_calls_begin(struct tapi_line *line)
 {
+	line->corrected = false;
 	for (size_t i = 0; i < line->count; i++)
 		line->calls[i].named = false;
 }
@@ -361,6 +364,7 @@ int line_call_answered(struct tapi_line *line, const struct call_said *said, uin
 	uint64_t hash = hash_of(said->id);
 	struct line_call *c = find(line, said->id, hash);
 	const struct line_ended *end = end_of(line, hash, now);
+	struct call_said now_said;
 	bool is_new = c == NULL;
 	int r;
 
@@ -368,10 +372,13 @@ int line_call_answered(struct tapi_line *line, const struct call_said *said, uin
 		return 0;
 	if (c != NULL ? is_after(c->at, asked) : end != NULL && is_after(end->at, asked))
 		return 0; /* the event is newer */
-	r = is_new ? add(line, said, hash, &c) : keep_parties(c, said);
+	now_said = *said;
+	now_said.parties_said = said->parties_said || (c != NULL && c->left);
+	r = is_new ? add(line, &now_said, hash, &c) : keep_parties(c, &now_said);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	forget_end(line, hash, now);
+	line->corrected = line->corrected || is_new || c->state != said->state;
 	set(c, said, 0, is_new);
 	c->named = true;
 	return 0;
@@ -386,6 +393,7 @@ int line_calls_end(struct tapi_line *line, uint32_t asked, struct instant now)
 			continue;
 		note_end(line, c->hash, now);
 		take_out(line, c);
+		line->corrected = true;
 	}
 	line->calls_known = true;
 	if (is_after(line->calls_at, asked))

@@ -43,6 +43,7 @@ struct call_said {
 	int8_t direction;  /* enum direction; -1 not said */
 	bool parties_said; /* peer and name are said; NULL then means withheld */
 	bool was_held;	   /* it can only be so if it was on hold */
+	bool peer_left;	   /* the peer has left it: if the next answer does not name one, it is not known */
 	const char *peer, *name;
 	int64_t since; /* wall ms; 0 not said */
 };
@@ -62,9 +63,10 @@ struct tapi_line {
 	bool
 	    calls_known; /* an answer has said which calls there are, or whoever keeps the line believes events alone */
 	bool out_of_service;
-	int8_t dnd;			 /* -1 not known */
-	uint8_t forward_known;		 /* 1u << enum line_forward */
-	uint8_t forward_on;		 /* 1u << enum line_forward */
+	bool corrected;	       /* the last answer about calls, or the one that is being taken, was not what was known */
+	int8_t dnd;	       /* -1 not known */
+	uint8_t forward_known; /* 1u << enum line_forward */
+	uint8_t forward_on;    /* 1u << enum line_forward */
 	char *forward_to[LINE_FORWARDS]; /* owned; NULL not known */
 };
 

@@ -118,6 +118,8 @@ def test_callid_that_is_used_again(pbx, start, local_info):
     _, console = watching(start, switch)
     switch.call("201", "202")
     switch.hang_up("201")
+    hear_all(console, switch)
+    wait_truth(console, switch, SOON)
     switch.misbehave("reuse_call_id", times=None)
     lamps = Lamps(switch, console)
     for _ in range(4):
