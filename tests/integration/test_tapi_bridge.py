@@ -50,13 +50,15 @@ def test_over_a_unix_socket(start, hosts, configured, told):
     assert half(console, "201")["technology"] == "tapi" and half(console, "201")["source"] == "switch"
 
 
-def test_over_tcp_with_a_token(start, hosts, free_port, tmp_path):
+@pytest.mark.parametrize("listen, host", [("127.0.0.1:{}", "127.0.0.1"), ("{}", "127.0.0.1"), ("{}", "::1"),
+                                          ("[::1]:{}", "::1")])
+def test_over_tcp_with_a_token(start, hosts, free_port, tmp_path, listen, host):
     token = tmp_path / "token"
     token.write_text(TOKEN + "\nnot this line\n")
-    source = bridge_at(free_port, password_file=str(token))
+    source = bridge_at(free_port, password_file=str(token), listen=listen.format(free_port))
     del source["password"]
     daemon, console = begin(start, LINES, sources=[source])
-    host = hosts(("127.0.0.1", free_port), token=TOKEN, lines=LINES)
+    host = hosts((host, free_port), token=TOKEN, lines=LINES)
     host.answer(host.dial("202", "8000"))
     agree(console, host)
     host.drop(reset=True)
