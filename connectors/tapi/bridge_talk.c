@@ -114,7 +114,7 @@ void bridge_request(struct bridge *c, const char *const *lines, size_t count, co
 			jsonw_text(&b, NULL, lines[i]);
 		jsonw_list_end(&b);
 	} else {
-		c->all_id = id;
+		c->all_ids[c->all_count++ % ALL_IDS] = id;
 		c->all_asked = true;
 		c->progress_at = bridge_now(c);
 		c->gap = false;
