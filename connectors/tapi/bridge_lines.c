@@ -265,8 +265,7 @@ static int take_open(struct bridge *c, const json_t *m, struct bridge_fault *fau
 	c->opened = true;
 	json_array_foreach(lines, i, one)
 	{
-		read_offer(one, &offer, fault);
-		if (open_one(c, &offer, fault) < 0)
+		if (read_offer(one, &offer, fault) < 0 || open_one(c, &offer, fault) < 0)
 			return -EINVAL;
 	}
 	return 0;
