@@ -172,7 +172,8 @@ install: all
 	install -m 644 cli/completion/presencectl.bash \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/presencectl
 	install -m 644 cli/completion/_presencectl $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_presencectl
-	install -m 644 README.md config/presenced.yaml config/users.csv $(DESTDIR)$(PREFIX)/share/doc/presenced/
+	install -m 644 README.md config/presenced.yaml config/users.csv config/bridge_client.py \
+	    $(DESTDIR)$(PREFIX)/share/doc/presenced/
 	for file in presenced.yaml users.csv; do \
 	    [ -e $(DESTDIR)$(SYSCONFDIR)/presenced/$$file ] || \
 	    install -m 644 config/$$file $(DESTDIR)$(SYSCONFDIR)/presenced/$$file; done

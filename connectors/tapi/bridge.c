@@ -174,7 +174,8 @@ static void accept_host(struct bridge *c, struct bridge_guest *g, const char *na
 	stranger_of(c, link_guest_host(g->guest))->bad = 0;
 	c->next_seq = 2;
 	c->next_id = FIRST_OWN_ID;
-	c->all_id = 0;
+	memset(c->all_ids, 0, sizeof c->all_ids);
+	c->all_count = 0;
 	c->gap_ms = BRIDGE_GAP_MIN_MS;
 	c->gap_at = 0;
 	bridge_welcome(c);
@@ -212,11 +213,19 @@ static void take_hello(struct bridge *c, struct bridge_guest *g, const struct br
 
 /* --- resync ---------------------------------------------------------------------------------------- */
 
+/* A late answer to a request that has been repeated names every line too. */
+static bool is_full(const struct bridge *c, int64_t id)
+{
+	for (size_t i = 0; i < ALL_IDS; i++)
+		if (c->all_ids[i] == id)
+			return true;
+	return id < FIRST_OWN_ID;
+}
+
 static int resync_begins(struct bridge *c, int64_t id)
 {
-	c->resync = (struct bridge_resync){
-		.open = true, .number = c->resync.number + 1, .id = id, .full = id < FIRST_OWN_ID || id == c->all_id
-	};
+	c->resync =
+	    (struct bridge_resync){ .open = true, .number = c->resync.number + 1, .id = id, .full = is_full(c, id) };
 	if (c->resync.full)
 		c->all_asked = false;
 	c->progress_at = c->resync.full || c->progress_at != INSTANT_NEVER ? bridge_now(c) : INSTANT_NEVER;

@@ -265,8 +265,7 @@ static int take_open(struct bridge *c, const json_t *m, struct bridge_fault *fau
 	c->opened = true;
 	json_array_foreach(lines, i, one)
 	{
-		read_offer(one, &offer, fault);
-		if (open_one(c, &offer, fault) < 0)
+		if (read_offer(one, &offer, fault) < 0 || open_one(c, &offer, fault) < 0)
 			return -EINVAL;
 	}
 	return 0;
@@ -451,10 +450,12 @@ static int take_state(struct bridge *c, struct bridge_line *l, const json_t *m, 
 		return -EINVAL;
 	if (json_object_get(m, "on") != NULL && bridge_truth_or_null(m, "on", &on, fault) < 0)
 		return -EINVAL;
-	if (json_is_null(calls))
+	if (json_is_null(calls)) {
 		line_calls_forget(&l->line);
-	else if (read_calls(c, l, calls, fault) < 0)
+		l->line.out_of_service = false; /* in_service says it */
+	} else if (read_calls(c, l, calls, fault) < 0) {
 		return -EINVAL;
+	}
 	set_forwards(l, entries, fault);
 	l->on = on;
 	l->in_service = in_service;

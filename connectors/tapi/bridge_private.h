@@ -15,6 +15,7 @@
 #define BRIDGE_GAP_MIN_MS 1000 /* between two requests for all, growing while they do not help */
 #define BRIDGE_GAP_MAX_MS 60000
 #define FIRST_OWN_ID	  1000001
+#define ALL_IDS		  16 /* requests for all lines that may still be answered */
 #define STRANGERS_MAX	  16 /* addresses whose wrong tokens are counted */
 
 /* What is known of a line in this connection. */
@@ -85,12 +86,13 @@ struct bridge {
 	struct bridge_due due; /* lines with something to ask or to say */
 	size_t watched;
 	struct bridge_resync resync;
-	int64_t next_seq; /* expected of the host */
-	int64_t next_id;  /* of our requests */
-	int64_t all_id;	  /* of the last request for all lines; 0 none */
-	bool all_asked;	  /* and it has not begun */
-	bool first_over;  /* the first resync of the connection */
-	bool opened;	  /* a lineOpen has come */
+	int64_t next_seq;	  /* expected of the host */
+	int64_t next_id;	  /* of our requests */
+	int64_t all_ids[ALL_IDS]; /* of the last requests for all lines, in a ring; 0 none */
+	size_t all_count;	  /* of them in this connection */
+	bool all_asked;		  /* and it has not begun */
+	bool first_over;	  /* the first resync of the connection */
+	bool opened;		  /* a lineOpen has come */
 	bool want_changed;
 	int64_t progress_at;	      /* monotonic ms: a resync goes on; INSTANT_NEVER: none is waited for */
 	int64_t gap_ms, gap_at;	      /* between requests for all; the next not before */

@@ -16,7 +16,7 @@
 
 void bridge_begin(struct buf *b, const char *type)
 {
-	buf_init(b, BRIDGE_LINE_BYTES - 1);
+	buf_init(b, BRIDGE_LINE_BYTES);
 	jsonw_object(b, NULL);
 	jsonw_text(b, "type", type);
 }
@@ -27,9 +27,9 @@ bool bridge_send(struct bridge *c, struct bridge_guest *g, struct buf *b)
 	bool fits;
 
 	jsonw_object_end(b);
-	fits = !b->failed;
 	buf_putc(b, '\n');
-	if (fits && !b->failed)
+	fits = !b->failed;
+	if (fits)
 		link_guest_send(g->guest, buf_text(b), b->len);
 	if (g == c->host)
 		c->sent_at = bridge_now(c);
@@ -114,7 +114,7 @@ void bridge_request(struct bridge *c, const char *const *lines, size_t count, co
 			jsonw_text(&b, NULL, lines[i]);
 		jsonw_list_end(&b);
 	} else {
-		c->all_id = id;
+		c->all_ids[c->all_count++ % ALL_IDS] = id;
 		c->all_asked = true;
 		c->progress_at = bridge_now(c);
 		c->gap = false;

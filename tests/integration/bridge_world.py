@@ -34,13 +34,16 @@ IDLE = {"line": "idle", "dnd": False, "forward": None, "calls": []}
 
 @pytest.fixture
 def hosts():
-    """hosts(connect, ..) gives a BridgeHost that runs, and has seen nothing wrong when the test ends."""
+    """hosts(connect, ..) gives a BridgeHost that runs, and has seen nothing wrong when the test ends; or, with the kind
+    of a fault, one that misbehaves from the beginning."""
     made, watched = [], []
 
-    def run(*arguments, strict=True, **options):
-        host = BridgeHost(*arguments, **options).__enter__()
-        made.append(host)
-        if strict:
+    def run(*arguments, strict=True, fault=None, **options):
+        host = BridgeHost(*arguments, **options)
+        if fault:
+            host.misbehave(fault)
+        made.append(host.__enter__())
+        if strict and not fault:
             watched.append(host)
         return host
 

@@ -503,6 +503,20 @@ def test_environment_variables_of_the_programs_are_documented():
         assert asked <= documented, page
 
 
+def test_files_that_the_manuals_name_are_installed(tmp_path):
+    """Those of FILES in /usr. `all` is there: it is what the other tests run."""
+    status, _, err = run("make", "-s", "-o", "all", "install", f"BUILD={BUILD}", f"DESTDIR={tmp_path}", cwd=ROOT)
+    named = {path for page in PAGES for path in re.findall(r"^\.It Pa (/usr/\S+)", page.read_text(encoding="utf-8"), re.M)}
+
+    assert status == 0, err
+    assert "/usr/share/doc/presenced/bridge_client.py" in named
+    assert [path for path in sorted(named) if not tmp_path.joinpath(path[1:]).exists()] == []
+    for page in PAGES:
+        assert (tmp_path / "usr/share/man" / f"man{page.suffix[1:]}" / page.name).exists()
+    run_it = [tmp_path / "usr/share/doc/presenced/bridge_client.py", "--help"]
+    assert run("/usr/bin/python3", *run_it)[0] == 0
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_mandoc_has_no_complaint(page):
     _, out, err = run("mandoc", "-Tlint", "-Wwarning", page)

@@ -11,9 +11,9 @@ import ssl
 
 import pytest
 
-from bridge_world import (ADMIN, IDLE, TOKEN, Hand, agree, at, authority, begin, bridge, bridge_at, details, doctor,
-                          facts, free_port, half, hosts, owner, statuses_seen, users_of, wait_facts, wait_source,
-                          wait_status, why)
+from bridge_world import (ADMIN, IDLE, LONGEST, TOKEN, Hand, agree, at, authority, begin, bridge, bridge_at, details,
+                          doctor, facts, free_port, half, hosts, owner, statuses_seen, users_of, wait_facts,
+                          wait_source, wait_status, why)
 from presenced import BUSY, NOBODY, IDLE as FEED_IDLE, console_socket, feed_source, until
 from test_documentation import example, read
 
@@ -50,13 +50,15 @@ def test_over_a_unix_socket(start, hosts, configured, told):
     assert half(console, "201")["technology"] == "tapi" and half(console, "201")["source"] == "switch"
 
 
-def test_over_tcp_with_a_token(start, hosts, free_port, tmp_path):
+@pytest.mark.parametrize("listen, host", [("127.0.0.1:{}", "127.0.0.1"), ("{}", "127.0.0.1"), ("{}", "::1"),
+                                          ("[::1]:{}", "::1")])
+def test_over_tcp_with_a_token(start, hosts, free_port, tmp_path, listen, host):
     token = tmp_path / "token"
     token.write_text(TOKEN + "\nnot this line\n")
-    source = bridge_at(free_port, password_file=str(token))
+    source = bridge_at(free_port, password_file=str(token), listen=listen.format(free_port))
     del source["password"]
     daemon, console = begin(start, LINES, sources=[source])
-    host = hosts(("127.0.0.1", free_port), token=TOKEN, lines=LINES)
+    host = hosts((host, free_port), token=TOKEN, lines=LINES)
     host.answer(host.dial("202", "8000"))
     agree(console, host)
     host.drop(reset=True)
@@ -241,6 +243,23 @@ def test_a_list_that_does_not_fit_in_a_line_is_a_star(start, hosts):
     more.close()
     host.wait(lambda: host.want() != "*" and len(host.want()) == 900, "the list again")
     agree(console, host, lines[:900])
+
+
+def test_a_list_is_as_long_as_a_line_may_be(start):
+    """Lines of 65,534 to 65,538 bytes with their end: one bridge each, since whoever is watched is the same."""
+    sizes = range(LONGEST - 2, LONGEST + 3)
+    head = len('{"type":"welcome","version":1,"pingInterval":15,"want":[]}\n')
+    count = (LONGEST - head) // 123 - 1  # lines of 120 bytes; the last one fills up
+    users = [{"id": f"u{n}"} | {f"line@s{size}": f"{n:0120}" for size in sizes} for n in range(count)]
+    for size in sizes:
+        users[-1][f"line@s{size}"] = "9" * (size - head - (count - 1) * 123 - 2)
+        assert len(users[-1][f"line@s{size}"]) > 120
+    daemon = start({"console": ADMIN, "monitoring": {"mode": "always"}}, users=users,
+                   sources=[bridge(f"s{size}") for size in sizes])
+    for size in sizes:
+        with Hand(at(daemon, f"s{size}")) as hand:
+            want = hand.welcome["want"]
+            assert (want == "*") if size > LONGEST else (sorted(want) == sorted(user[f"line@s{size}"] for user in users))
 
 
 def test_welcomes_keep_their_distance(start, hosts):

@@ -109,6 +109,8 @@ def lives_of_calls():
     yield "parts of a conference", [call("CONFERENCED", "a", peer="1"), call("DISCONNECTED", "b")], talks(peer="1")
     yield "a part and who waits", [call("CONFERENCED", "a"), call("ONHOLD", "b")], \
         IDLE | {"line": "held", "calls": [{"state": "held"}]}
+    yield "odd letters", [call(peer="2\u00e9\u2028\U0001f4de", peerName="\"A\\ \u0007")], \
+        talks(peer="2\u00e9\u2028\U0001f4de", name="\"A\\ \u0007")
     yield "reason is not used", [call("OFFERING", reason="FWDUNCOND", origin="EXTERNAL")], ringing
     yield "name of 256 bytes", [call(name="n" * 256, peer="p" * 64)], talks(peer="p" * 64)
 
@@ -119,6 +121,11 @@ def calls_not_known():
     yield "null, then in use and over", [state(calls=None), call(), call("IDLE")], UNKNOWN
     yield "null, then disconnected", [state(calls=None), call("DISCONNECTED")], UNKNOWN
     yield "null, then idle", [state(calls=None), call("IDLE")], UNKNOWN
+    yield "null, in service again", [device("OUTOFSERVICE"), state(calls=None)], UNKNOWN
+    yield "null, out and in service", [state(calls=None), device("OUTOFSERVICE"), device("INSERVICE")], IDLE
+    yield "null, then a list", [state(calls=None), state()], IDLE
+    yield "null, out of service", [call(), state(calls=None, inService=False)], OFFLINE
+    yield "null forgets", [call(), state(calls=None)], UNKNOWN
     yield "unknown call, then another", [call("UNKNOWN"), call(name="c2")], talks()
     yield "unknown call ends", [call("UNKNOWN"), call("IDLE")], IDLE
 

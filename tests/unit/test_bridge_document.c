@@ -36,7 +36,7 @@ static void each_type_is_known_and_no_other(void **state)
 		assert_int_equal(m.seq, i + 1);
 		bridge_message_done(&m);
 	}
-	strcpy(text, "{\"type\":\"linedevstate\",\"seq\":9007199254740991}");
+	snprintf(text, sizeof text, "{\"type\":\"linedevstate\",\"seq\":9007199254740991}");
 	assert_int_equal(bridge_read(text, strlen(text), &m, &fault), 0);
 	assert_int_equal(m.type, BRIDGE_UNKNOWN);
 	assert_int_equal(m.seq, 9007199254740991);
