@@ -244,6 +244,7 @@ def test_who_greets_in_another_language_is_no_switch(pbx, start, hello):
     _, console = begin(start, switch)
     found = wait_source(console, "connection_error", "does not speak CSTA in XML", SOON)
     assert "port" in found["why"] and "ASN.1" in found["why"], "what to look at"
+    assert found["why"].endswith("there"), "the sentence is whole"
     pause(2)
     assert switch.counters["accepted"] <= 3, "not in a circle"
     switch.behave()
