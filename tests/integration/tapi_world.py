@@ -73,7 +73,8 @@ class Switches:
 
     def stop(self):
         for switch in self.made:
-            switch.thaw()
+            if switch._loop:  # it runs
+                switch.thaw()
             switch.stop()
         for switch in self.made:
             complaints = self.complaints(switch)
