@@ -73,7 +73,8 @@ class Switches:
 
     def stop(self):
         for switch in self.made:
-            switch.thaw()
+            if switch._loop:  # it runs
+                switch.thaw()
             switch.stop()
         for switch in self.made:
             complaints = self.complaints(switch)
@@ -113,8 +114,9 @@ def everybody(switch):
 
 def source(switch, /, **options):
     """At that switch, whose certificate is believed if it has one."""
-    login = {"user": switch.user, "password": switch.password} if switch.user else {}
-    return {"name": "switch", "type": "tapi", "protocol": "csta", "server": f"127.0.0.1:{switch.port}"} | login | options
+    login = {"user": switch.user} | ({} if "password_file" in options else {"password": switch.password})
+    return {"name": "switch", "type": "tapi", "protocol": "csta", "server": f"127.0.0.1:{switch.port}"} | (
+        login if switch.user else {}) | options
 
 
 def begin(start, switch, users=None, config=None, /, wanted=None, **options):
