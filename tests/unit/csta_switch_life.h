@@ -214,6 +214,16 @@ static inline void ring(struct tele *t, struct call *c, int p)
 	tell(t, c, DELIVER, p, members(c), "newCall");
 }
 
+/* The device that it does not ring at may hear of it all the same; that is then over for it. */
+static inline void tell_forwarded(struct tele *t, struct call *c)
+{
+	bool hears = random_below(2) == 0;
+
+	if (hears)
+		note_left(t, c->id, c->called);
+	tell(t, c, DIVERT, c->called, members(c) | (hears ? bit(c->called) : 0), "callForwardImmediate");
+}
+
 static inline bool do_ring(struct tele *t)
 {
 	struct call *c = dialled_call(t);
@@ -225,8 +235,7 @@ static inline bool do_ring(struct tele *t)
 	if (can_be_called(t, c, to)) {
 		note(t, "%d is forwarded to %s", c->id, numbers[to]);
 		c->plain = false;
-		tell(t, c, DIVERT, c->called, members(c) | (random_below(2) == 0 ? bit(c->called) : 0),
-		    "callForwardImmediate");
+		tell_forwarded(t, c);
 		ring(t, c, to);
 		return true;
 	}
@@ -577,7 +586,9 @@ static inline bool do_forward(struct tele *t)
 	kind = random_below(3) == 0 ? kind : often[random_below(COUNT_OF(often))];
 	t->device[p].forwards[kind].programmed = true;
 	t->device[p].forwards[kind].on = random_below(3) != 0;
-	t->device[p].forwards[kind].to = any_party(t);
+	do
+		t->device[p].forwards[kind].to = any_party(t);
+	while (t->device[p].forwards[kind].to == p);
 	note(t, "%s %s %s to %s", numbers[p], forward_names[kind], t->device[p].forwards[kind].on ? "on" : "off",
 	    numbers[t->device[p].forwards[kind].to]);
 	tell_feature(t, FEATURE_FORWARD, p, kind);
@@ -612,8 +623,8 @@ static inline bool do_stop_monitor(struct tele *t)
 {
 	size_t i = t->monitor_count == 0 ? 0 : random_below(t->monitor_count);
 
-	if (i >= t->monitor_count || !t->monitors[i].live || t->mute)
-		return false;
+	if (i >= t->monitor_count || !t->monitors[i].live || !t->monitors[i].known || t->mute)
+		return false; /* no switch stops what it has not said to be started */
 	note(t, "the monitor m-%zu of %s is stopped", i, numbers[t->monitors[i].device]);
 	t->monitors[i].live = false;
 	make_unsure(t, t->monitors[i].device);

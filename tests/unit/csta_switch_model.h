@@ -70,7 +70,9 @@ struct device {
 	} ended[ENDS];
 	size_t next_ended;
 	int unsure; /* 2: what is said may be wrong until it is asked; 1: it was answered; 0: what is said must be true */
-	unsigned doubt; /* counts how often it became unsure */
+	unsigned
+	    unsure_features; /* questions about them that are to be answered before what is said of them must be true */
+	unsigned doubt;	     /* counts how often it became unsure */
 };
 
 struct monitor {
@@ -239,7 +241,10 @@ static inline struct call *new_call(struct tele *t, int calling)
 /* What is said of it need not be true before a question that is asked from now on is answered. */
 static inline void make_unsure(struct tele *t, int p)
 {
+	for (size_t i = 0; i < CALLS; i++)
+		t->calls[i].heard[p] = false;
 	t->device[p].unsure = 2;
+	t->device[p].unsure_features = 3;
 	t->device[p].doubt++;
 }
 

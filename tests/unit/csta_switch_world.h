@@ -527,7 +527,8 @@ static inline void dispatch(struct world *w, const struct item *item, const stru
 {
 	if (m->kind == CSTA_RESPONSE || m->kind == CSTA_ERROR) {
 		note_answered(w, atoi(strndupa(item->id, 4)));
-		csta_answer(w->exchange, item->id, m);
+		if (csta_answer(w->exchange, item->id, m) && item->monitor >= 0)
+			w->t.monitors[item->monitor].known = true;
 		csta_monitors_run(w->monitors);
 		return;
 	}
@@ -552,6 +553,19 @@ static inline void mutate_snapshot(struct world *w, struct item *item)
 	}
 }
 
+/* An answer to a question that was asked after a doubt began. */
+static inline void close_doubt(const struct item *item, struct device *d)
+{
+	if (!item->closes_doubt || item->doubt != d->doubt)
+		return;
+	if (item->asked == ASK_CALLS && d->unsure == 2 && d->in_service)
+		d->unsure = 1;
+	if (item->asked == ASK_DND)
+		d->unsure_features &= ~1u;
+	if (item->asked == ASK_FORWARD)
+		d->unsure_features &= ~2u;
+}
+
 static inline void deliver(struct world *w)
 {
 	struct item *item = w->items[0];
@@ -566,11 +580,8 @@ static inline void deliver(struct world *w)
 	trace_document(w, item);
 	totals.late += item->id[0] == '\0' && item->late;
 	totals.snapshots += item->id[0] != '\0' && item->asked == ASK_CALLS;
-	if (item->monitor >= 0)
-		w->t.monitors[item->monitor].known = true;
-	if (item->asked == ASK_CALLS && item->closes_doubt && d->unsure == 2 && item->doubt == d->doubt &&
-	    d->in_service)
-		d->unsure = 1;
+	if (d != NULL)
+		close_doubt(item, d);
 	if (csta_read(reader, item->document, strlen(item->document), &m, &error) < 0)
 		wrong(w, "not read: %s: %s", error.text, item->document);
 	else

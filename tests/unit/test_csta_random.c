@@ -74,7 +74,7 @@ static void choose_features(struct tele *t)
 			if (random_below(4) == 0) {
 				d->forwards[kind].programmed = true;
 				d->forwards[kind].on = random_below(3) == 0;
-				d->forwards[kind].to = any_party(t);
+				d->forwards[kind].to = PARTIES - 1;
 			}
 	}
 }
@@ -293,7 +293,8 @@ static void check_line(struct world *w, int p, bool in_the_end)
 		wrong(w, "the line of %s is %s", numbers[p], vocab_name(&vocab_line, line));
 	if (!calls_fit(w, p, 0, 0))
 		explain_calls(w, p);
-	check_features(w, p, in_the_end);
+	if (in_the_end || w->t.device[p].unsure_features == 0)
+		check_features(w, p, in_the_end);
 }
 
 /* --- what may happen ------------------------------------------------------------------------------- */
@@ -343,8 +344,6 @@ static void stop_all_monitors(struct world *w, bool also_new)
 {
 	for (size_t i = 0; i < w->t.monitor_count; i++)
 		w->t.monitors[i].live = w->t.monitors[i].live && !also_new && !w->t.monitors[i].known;
-	for (size_t i = 0; i < CALLS; i++)
-		memset(w->t.calls[i].heard, 0, sizeof w->t.calls[i].heard);
 }
 
 static void wait_a_little(struct world *w)
@@ -397,8 +396,6 @@ static void change_watched(struct world *w)
 	w->t.device[p].watched = w->owed[p] = false;
 	w->said[p].any = false;
 	make_unsure(&w->t, p);
-	for (size_t i = 0; i < CALLS; i++)
-		w->t.calls[i].heard[p] = false;
 	csta_monitors_unwatch(w->monitors, numbers[p]);
 }
 
@@ -438,13 +435,16 @@ static void check_now(struct world *w)
 			check_line(w, p, false);
 }
 
-/* What is late still comes; the lines are verified every 30 s, as whoever shows them does. */
+/* What is late still comes, also after the first answers; the lines are verified every 30 s, as whoever shows them does.
+ * All is in by the second time; it is done twice more in some sequences only, to see that nothing changes. */
 static void come_to_rest(struct world *w)
 {
+	int rounds = random_below(8) == 0 ? 4 : 2;
+
 	w->over = true;
 	note(&w->t, "nothing more happens");
 	for (int round = 0; round < 4; round++) {
-		for (int p = 0; p < DEVICES; p++)
+		for (int p = 0; p < DEVICES && round < rounds; p++)
 			if (w->t.device[p].watched)
 				csta_monitors_verify(w->monitors, numbers[p]);
 		run_until(w, w->t.now + 30000);
@@ -465,7 +465,7 @@ static bool live(struct world *w)
 		do_something(&w->t);
 	be_ready(w);
 	run_until(w, w->t.now + (random_below(3) == 0 ? 0 : 5000));
-	for (size_t n = 5 + random_below(20); n > 0 && w->wrong[0] == '\0'; n--) {
+	for (size_t n = 5 + random_below(30); n > 0 && w->wrong[0] == '\0'; n--) {
 		totals.operations++;
 		if (random_below(40) == 0)
 			befall(w);
