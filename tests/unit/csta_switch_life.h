@@ -30,11 +30,25 @@ static inline int any_device(const struct tele *t)
 	return (int)random_below(t->devices);
 }
 
+static inline size_t calls_in_use(const struct tele *t)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < CALLS; i++)
+		count += t->calls[i].used;
+	return count;
+}
+
 static inline struct call *any_call(struct tele *t)
 {
-	struct call *c = &t->calls[random_below(CALLS)];
+	size_t count = calls_in_use(t), skip = count == 0 ? 0 : random_below(count);
+	struct call *c = t->calls;
 
-	return c->used ? c : NULL;
+	if (count == 0)
+		return NULL;
+	while (!c->used || skip-- > 0)
+		c++;
+	return c;
 }
 
 /* One of a set, -1 if it is empty. */
@@ -153,7 +167,7 @@ static inline bool do_hang_up(struct tele *t)
 static inline bool do_lift(struct tele *t)
 {
 	int p = any_device(t);
-	struct call *c = is_free(t, p) ? new_call(t, p) : NULL;
+	struct call *c = is_free(t, p) && calls_in_use(t) < CALLS - 2 ? new_call(t, p) : NULL;
 
 	if (c == NULL)
 		return false;
@@ -178,22 +192,6 @@ static inline bool do_dial(struct tele *t)
 	return true;
 }
 
-/* By a program, without a dialling tone; or from outside. */
-static inline bool do_make_call(struct tele *t)
-{
-	int p = any_party(t), to = is_inside(t, p) ? any_party(t) : any_device(t);
-	struct call *c = p != to && is_free(t, p) ? new_call(t, p) : NULL;
-
-	if (c == NULL)
-		return false;
-	note(t, "%s calls %s", numbers[p], numbers[to]);
-	c->called = to;
-	c->withheld = !is_inside(t, p) && random_below(4) == 0;
-	set_end(t, c, p, CONNECTED);
-	tell(t, c, ORIGINATE, p, members(c), "makeCall");
-	return true;
-}
-
 /* Dialled, and nothing has come of it yet. */
 static inline struct call *dialled_call(struct tele *t)
 {
@@ -212,6 +210,24 @@ static inline void ring(struct tele *t, struct call *c, int p)
 	if (random_below(4) == 0)
 		tell(t, c, OFFER, p, bit(p), "newCall");
 	tell(t, c, DELIVER, p, members(c), "newCall");
+}
+
+/* By a program, without a dialling tone; or from outside. */
+static inline bool do_make_call(struct tele *t)
+{
+	int p = any_party(t), to = is_inside(t, p) ? any_party(t) : any_device(t);
+	struct call *c = p != to && is_free(t, p) && calls_in_use(t) < CALLS - 2 ? new_call(t, p) : NULL;
+
+	if (c == NULL)
+		return false;
+	note(t, "%s calls %s", numbers[p], numbers[to]);
+	c->called = to;
+	c->withheld = !is_inside(t, p) && random_below(4) == 0;
+	set_end(t, c, p, CONNECTED);
+	tell(t, c, ORIGINATE, p, members(c), "makeCall");
+	if (!is_inside(t, p) && can_be_called(t, c, to))
+		ring(t, c, to);
+	return true;
 }
 
 /* The device that it does not ring at may hear of it all the same; that is then over for it. */
@@ -637,11 +653,12 @@ static inline bool do_stop_monitor(struct tele *t)
 /* Something happens to the calls or features, if something can. */
 static inline void do_something(struct tele *t)
 {
-	static bool (*const often[])(struct tele *) = { do_make_call, do_make_call, do_make_call, do_ring, do_ring,
-		do_ring, do_answer, do_answer, do_answer, do_hang_up, do_hang_up, do_lift, do_dial, do_dial, do_fail,
-		do_queue, do_leave_queue, do_ring_too, do_divert, do_pick_up, do_hold, do_retrieve, do_retrieve,
-		do_consult, do_consult, do_transfer, do_transfer, do_transfer, do_conference, do_conference,
-		do_conference, do_blind_transfer, do_dnd, do_forward, do_forward };
+	static bool (*const often[])(struct tele *) = { do_make_call, do_make_call, do_lift, do_dial, do_dial, do_ring,
+		do_ring, do_ring, do_ring, do_ring, do_answer, do_answer, do_answer, do_answer, do_answer, do_answer,
+		do_hang_up, do_hang_up, do_fail, do_queue, do_leave_queue, do_ring_too, do_divert, do_pick_up, do_hold,
+		do_retrieve, do_retrieve, do_consult, do_consult, do_consult, do_transfer, do_transfer, do_transfer,
+		do_transfer, do_transfer, do_transfer, do_conference, do_conference, do_conference, do_conference,
+		do_conference, do_conference, do_blind_transfer, do_dnd, do_forward };
 
 	for (int tries = 0; tries < 60; tries++)
 		if (random_below(50) == 0 ? do_service(t) : often[random_below(COUNT_OF(often))](t))

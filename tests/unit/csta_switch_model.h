@@ -55,6 +55,7 @@ struct call {
 	bool plain;		/* since it began, the same two: who calls whom is beyond doubt */
 	bool loose;		/* somebody was given to one who has not answered: whether that is dialing is open */
 	bool reused;		/* its id was that of another one */
+	bool dubious[PARTIES];	/* what is told of it is not believed, as its id ended there not long ago */
 	bool heard[PARTIES];	/* an event said who calls whom, to a listener */
 };
 
@@ -72,7 +73,8 @@ struct device {
 	int unsure; /* 2: what is said may be wrong until it is asked; 1: it was answered; 0: what is said must be true */
 	unsigned
 	    unsure_features; /* questions about them that are to be answered before what is said of them must be true */
-	unsigned doubt;	     /* counts how often it became unsure */
+	unsigned forwardings; /* events about it so far */
+	unsigned doubt;	      /* counts how often it became unsure */
 };
 
 struct monitor {
@@ -253,11 +255,12 @@ static inline void note_entered(struct tele *t, struct call *c, int p)
 {
 	if (p >= DEVICES)
 		return;
-	c->heard[p] = false;
+	c->heard[p] = c->dubious[p] = false;
 	for (size_t i = 0; i < ENDS; i++)
 		if (t->device[p].ended[i].id == c->id && t->now - t->device[p].ended[i].at <= STAYS_ENDED) {
 			make_unsure(t, p);
 			c->plain = false;
+			c->dubious[p] = true;
 		}
 }
 
@@ -336,6 +339,15 @@ static inline void tell_one(
 	if (local)
 		put(&t->text, "<localConnectionInfo>%s</localConnectionInfo>", end_names[c->at[m]]);
 	put(&t->text, "<cause>%s</cause></%s>", cause, events[what].name);
+}
+
+/* An event that is not believed is news that only a question from now on can bring. */
+static inline void stay_unsure(struct tele *t, struct call *c, int m)
+{
+	if (c->dubious[m] && t->device[m].unsure > 0)
+		make_unsure(t, m);
+	else
+		c->dubious[m] = false;
 }
 
 /* To all monitors of the devices in `audience`, to each its own view. */
@@ -453,6 +465,7 @@ static inline void tell_feature(struct tele *t, enum feature what, int m, int ki
 	const struct device *d = &t->device[m];
 
 	note(t, "    %s of %s", names[what], numbers[m]);
+	t->device[m].forwardings += what == FEATURE_FORWARD;
 	for (size_t i = 0; i < t->monitor_count && !t->mute; i++) {
 		if (!t->monitors[i].live || t->monitors[i].device != m)
 			continue;

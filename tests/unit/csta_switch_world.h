@@ -32,9 +32,9 @@ struct item {
 	char *document; /* owned; NULL: made when it is delivered */
 	char id[4];	/* of a request that it answers; 0: an event */
 	enum asked asked;
-	int device, monitor; /* monitor: that was started by it; -1 */
-	unsigned doubt;
-	bool closes_doubt, late; /* late: by more than a second, or a repetition */
+	int device, monitor;	     /* monitor: that was started by it; -1 */
+	unsigned doubt, forwardings; /* of the device, when it was asked */
+	bool closes_doubt, late;     /* late: by more than a second, or a repetition */
 };
 
 struct call_heard {
@@ -350,7 +350,7 @@ static inline void take_request(struct world *w, enum asked asked, const char *i
 	if (w->wrong[0] != '\0')
 		return;
 	if (asked != ASK_STOP)
-		item.doubt = w->t.device[item.device].doubt;
+		item.doubt = w->t.device[item.device].doubt, item.forwardings = w->t.device[item.device].forwardings;
 	if (!w->over && asked != ASK_STOP && per_mille(w->channel.busy)) {
 		w->t.text.len = 0;
 		put_error(&w->t, "systemResourceAvailability", "resourceBusy");
@@ -553,7 +553,8 @@ static inline void mutate_snapshot(struct world *w, struct item *item)
 	}
 }
 
-/* An answer to a question that was asked after a doubt began. */
+/* An answer to a question that was asked after a doubt began. An event about one kind of forwarding wins over the answer
+ * about all of them if it was asked before; then it is to be asked again. */
 static inline void close_doubt(const struct item *item, struct device *d)
 {
 	if (!item->closes_doubt || item->doubt != d->doubt)
@@ -562,7 +563,7 @@ static inline void close_doubt(const struct item *item, struct device *d)
 		d->unsure = 1;
 	if (item->asked == ASK_DND)
 		d->unsure_features &= ~1u;
-	if (item->asked == ASK_FORWARD)
+	if (item->asked == ASK_FORWARD && item->forwardings == d->forwardings)
 		d->unsure_features &= ~2u;
 }
 
