@@ -360,6 +360,7 @@ static inline void tell(struct tele *t, struct call *c, enum what what, int doer
 			bool local =
 			    what != CALL_CLEAR && (t->dialect.local || taken_for(c, what, doer, m) != c->at[m]);
 
+			stay_unsure(t, c, m);
 			c->told[m] = c->at[m];
 			for (size_t i = 0; i < t->monitor_count && !t->mute; i++) {
 				if (!t->monitors[i].live || t->monitors[i].device != m)
@@ -428,6 +429,7 @@ static inline void tell_join(struct tele *t, const struct join *j, struct call *
 		{
 			enum end taken = !j->transfer ? CONNECTED : m == j->by ? GONE : c->told[m];
 
+			stay_unsure(t, c, m);
 			c->heard[m] = false;
 			for (size_t i = 0; i < t->monitor_count && !t->mute; i++) {
 				if (!t->monitors[i].live || t->monitors[i].device != m)

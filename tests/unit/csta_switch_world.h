@@ -269,7 +269,7 @@ static inline void send_pieces(struct world *w, const struct item *first, int re
 
 	do {
 		more = answer_segment(&w->t, first->device, reference, &at);
-		due += (int64_t)random_below(w->channel.answer_delay + 1);
+		due += (int64_t)random_below(w->channel.answer_delay / 8 + 1);
 		put_item(w,
 		    (struct item){ .due = due,
 			.document = copy_of(w->t.text.s),

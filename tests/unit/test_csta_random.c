@@ -59,7 +59,7 @@ static void choose_channel(struct world *w)
 	c->straggle = random_below(3) == 0 ? chances[random_below(4)] : 0;
 	c->delay = delays[random_below(COUNT_OF(delays))];
 	c->reorder = random_below(3) == 0;
-	c->fifo = random_below(4) == 0 && c->straggle == 0 && !c->reorder && c->answer_delay < 1000;
+	c->fifo = random_below(4) == 0 && c->straggle == 0 && !c->reorder && c->answer_delay < 1000 && c->delay < 1000;
 	c->busy = random_below(10) == 0 ? 100 : 0;
 }
 
@@ -442,7 +442,7 @@ static void check_without_verification(struct world *w)
 {
 	if (!w->faithful || w->channel.slow_answers > 0)
 		return;
-	run_until(w, w->t.now + 20000);
+	run_until(w, w->t.now + 30000);
 	for (int p = 0; p < (int)w->t.devices && w->wrong[0] == '\0'; p++)
 		if (w->t.device[p].watched && is_monitored(w, p) && w->t.device[p].unsure == 0)
 			check_line(w, p, true);
