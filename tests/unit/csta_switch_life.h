@@ -457,22 +457,27 @@ static inline bool do_consult(struct tele *t)
 	second->called = to;
 	set_end(t, second, p, CONNECTED);
 	tell(t, second, ORIGINATE, p, members(second), "consultation");
+	if (random_below(2) == 0 && can_be_called(t, second, to))
+		ring(t, second, to);
 	return true;
 }
 
 /* --- two calls become one -------------------------------------------------------------------------- */
 
-/* A call that p holds, with the one p is in, nobody in both. */
-static inline bool two_calls(struct tele *t, int p, struct call **ret_held, struct call **ret_active)
+/* A call that somebody holds, with the one he is in, nobody else in both; -1: there is none. */
+static inline int two_calls(struct tele *t, struct call **ret_held, struct call **ret_active)
 {
-	struct call *held = any_call(t), *active = active_call(t, p);
+	struct call *held = any_call(t), *active;
+	int p = held == NULL ? -1 : any_of(members_that_are(held, HOLD, HOLD) & ((1u << t->devices) - 1));
 
+	active = p < 0 ? NULL : active_call(t, p);
 	*ret_held = held;
 	*ret_active = active;
-	return held != NULL && active != NULL && held->at[p] == HOLD && active->at[p] == CONNECTED &&
-	    (members(held) & members(active)) == bit(p) && count_of(members(held)) > 1 &&
-	    count_of(members(active)) > 1 && answered_for(held, p) && members_that_are(held, ALERTING, QUEUED) == 0 &&
-	    members_that_are(active, QUEUED, QUEUED) == 0;
+	return active != NULL && active->at[p] == CONNECTED && (members(held) & members(active)) == bit(p) &&
+		count_of(members(held)) > 1 && count_of(members(active)) > 1 && answered_for(held, p) &&
+		members_that_are(held, ALERTING, QUEUED) == 0 && members_that_are(active, QUEUED, QUEUED) == 0 ?
+	    p :
+	    -1;
 }
 
 /* Whoever was in an old call goes on in the new one, unless he is `out`. */
@@ -513,11 +518,11 @@ static inline void merge(struct tele *t, struct join *j, struct call *a, struct 
 
 static inline bool do_transfer(struct tele *t)
 {
-	struct join j = { .transfer = true, .by = any_device(t) };
 	struct call *a, *b;
+	struct join j = { .transfer = true, .by = two_calls(t, &a, &b) };
 	unsigned audience;
 
-	if (!two_calls(t, j.by, &a, &b))
+	if (j.by < 0)
 		return false;
 	note(t, "%s transfers %d to %d", numbers[j.by], a->id, b->id);
 	audience = members(a) | members(b);
@@ -528,12 +533,11 @@ static inline bool do_transfer(struct tele *t)
 
 static inline bool do_conference(struct tele *t)
 {
-	struct join j = { .transfer = false, .by = any_device(t) };
 	struct call *a, *b;
+	struct join j = { .transfer = false, .by = two_calls(t, &a, &b) };
 	unsigned audience;
 
-	if (!two_calls(t, j.by, &a, &b) || members_that_are(b, ALERTING, HOLD) != 0 ||
-	    members_that_are(a, HOLD, ALERTING) != bit(j.by))
+	if (j.by < 0 || members_that_are(b, ALERTING, HOLD) != 0 || members_that_are(a, HOLD, ALERTING) != bit(j.by))
 		return false;
 	note(t, "%s makes a conference of %d and %d", numbers[j.by], a->id, b->id);
 	audience = members(a) | members(b);

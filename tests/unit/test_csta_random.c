@@ -59,7 +59,8 @@ static void choose_channel(struct world *w)
 	c->straggle = random_below(3) == 0 ? chances[random_below(4)] : 0;
 	c->delay = delays[random_below(COUNT_OF(delays))];
 	c->reorder = random_below(3) == 0;
-	c->fifo = random_below(4) == 0 && c->straggle == 0 && !c->reorder && c->answer_delay < 1000 && c->delay < 1000;
+	c->fifo = random_below(4) == 0 && c->straggle == 0 && !c->reorder && c->answer_delay < 1000 &&
+	    c->delay < 1000 && c->slow_answers == 0;
 	c->busy = random_below(10) == 0 ? 100 : 0;
 }
 
@@ -287,6 +288,8 @@ static void check_line(struct world *w, int p, bool in_the_end)
 	const struct said *s = &w->said[p];
 	int line = true_line(&w->t, p);
 
+	if (!in_the_end && s->status == STATE_STATUS_STALE && w->channel.slow_answers > 0)
+		return; /* an answer has not come in time */
 	if (!s->any || s->status != STATE_STATUS_OK) {
 		wrong(w, "%s: %s", numbers[p], s->any ? vocab_name(&vocab_state_status, s->status) : "nothing is said");
 		return;
