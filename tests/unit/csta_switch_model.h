@@ -72,7 +72,7 @@ struct device {
 	size_t next_ended;
 	int unsure; /* 2: what is said may be wrong until it is asked; 1: it was answered; 0: what is said must be true */
 	unsigned
-	    unsure_features; /* questions about them that are to be answered before what is said of them must be true */
+	    unsure_features; /* as bits: two questions are to be answered, and then said, before what is said must be true */
 	unsigned forwardings; /* events about it so far */
 	unsigned doubt;	      /* counts how often it became unsure */
 };
@@ -246,7 +246,7 @@ static inline void make_unsure(struct tele *t, int p)
 	for (size_t i = 0; i < CALLS; i++)
 		t->calls[i].heard[p] = false;
 	t->device[p].unsure = 2;
-	t->device[p].unsure_features = 3;
+	t->device[p].unsure_features = 7;
 	t->device[p].doubt++;
 }
 

@@ -484,6 +484,8 @@ static inline void on_said(void *arg, const char *device, const struct raw_facts
 		    s.dnd != w->said[p].dnd || s.forwarded != w->said[p].forwarded;
 	if (s.status == STATE_STATUS_OK && w->t.device[p].unsure == 1)
 		w->t.device[p].unsure = 0;
+	if (s.status == STATE_STATUS_OK && (w->t.device[p].unsure_features & 3) == 0)
+		w->t.device[p].unsure_features = 0;
 	w->owed[p] = false;
 	note_said(w, p, &s);
 	if (w->mutant != LAST_WORD_LOST || !w->over)

@@ -171,8 +171,8 @@ static int true_line(const struct tele *t, int p)
 	return is[ALERTING] ? LINE_RINGING : is[HOLD] ? LINE_HELD : LINE_IDLE;
 }
 
-/* What may be said of the state of a call, as bits; 0: it is not listed. Whether the far end has answered is open where
- * it was given somebody without having been asked; and where what is late of another call with the same id may have said
+/* What may be said of the state of a call, as bits; 0: it is not listed. Whether the far end takes part is open where a
+ * call was given to somebody who had not answered; and where late events of another call with the same id may have said
  * that it is one that came in, in which nobody has to answer any more. */
 static unsigned true_states(const struct call *c, int p)
 {
@@ -185,9 +185,11 @@ static unsigned true_states(const struct call *c, int p)
 	case HOLD:
 		return 1u << CALL_STATE_HELD;
 	case CONNECTED:
+		if (c->loose)
+			return 1u << CALL_STATE_CONNECTED | 1u << CALL_STATE_DIALING;
 		if (answered_for(c, p))
 			return 1u << CALL_STATE_CONNECTED;
-		return 1u << CALL_STATE_DIALING | (c->loose || c->reused ? 1u << CALL_STATE_CONNECTED : 0);
+		return 1u << CALL_STATE_DIALING | (c->reused ? 1u << CALL_STATE_CONNECTED : 0);
 	default:
 		return 0;
 	}
@@ -445,7 +447,8 @@ static void check_without_verification(struct world *w)
 {
 	if (!w->faithful || w->channel.slow_answers > 0)
 		return;
-	run_until(w, w->t.now + 30000);
+	for (int tries = 0; tries < 40 && (tries == 0 || w->item_count > 0 || csta_in_flight(w->exchange) > 0); tries++)
+		run_until(w, w->t.now + 5000);
 	for (int p = 0; p < (int)w->t.devices && w->wrong[0] == '\0'; p++)
 		if (w->t.device[p].watched && is_monitored(w, p) && w->t.device[p].unsure == 0)
 			check_line(w, p, true);
