@@ -20,7 +20,7 @@
 #define MONITORS     64
 #define ENDS	     32
 #define FORWARDS     12
-#define STAYS_ENDED  30000 /* ms that an ended call is not believed to live again */
+#define STAYS_ENDED  120000 /* ms that an ended call may not be believed to live again: 30 s since its end was learnt */
 #define NS	     " xmlns=\"http://www.ecma-international.org/standards/ecma-323/csta/ed3\""
 #define EACH(p, set) (int p = 0; p < PARTIES; p++) if (((set) >> p & 1) != 0)
 

@@ -34,6 +34,7 @@ struct item {
 	enum asked asked;
 	int device, monitor;	     /* monitor: that was started by it; -1 */
 	unsigned doubt, forwardings; /* of the device, when it was asked */
+	int reference;		     /* of the pieces that it announces or is one of; 0 */
 	bool closes_doubt, late;     /* late: by more than a second, or a repetition */
 };
 
@@ -87,7 +88,7 @@ struct world {
 	bool settling; /* settled() is to come */
 	bool owed[DEVICES];
 	struct said said[DEVICES];
-	int references;
+	int references, accepted[DEVICES]; /* of pieces: so far; of the last announcement that was taken */
 	enum mutant mutant;
 	bool mutated;
 	char *old_snapshots[DEVICES]; /* owned */
@@ -277,7 +278,8 @@ static inline void send_pieces(struct world *w, const struct item *first, int re
 			.device = first->device,
 			.monitor = -1,
 			.doubt = first->doubt,
-			.closes_doubt = !more });
+			.closes_doubt = !more,
+			.reference = reference });
 		totals.segments++;
 	} while (more);
 }
@@ -291,7 +293,7 @@ static inline void announce_pieces(struct world *w, struct item *item)
 	    ++w->references);
 	put(x, "</crossRefIDorSnapshotData></SnapshotDeviceResponse>");
 	item->document = copy_of(x->s);
-	item->closes_doubt = false;
+	item->reference = w->references;
 }
 
 static inline void start_monitor(struct world *w, struct item *item)
@@ -401,11 +403,33 @@ static inline void note_answered(struct world *w, int id)
 		}
 }
 
+static inline int number_of(const char id[4])
+{
+	return (id[0] - '0') * 1000 + (id[1] - '0') * 100 + (id[2] - '0') * 10 + id[3] - '0';
+}
+
+/* What the document asks for; ASK_COUNT: nothing that there is. */
+static inline enum asked asked_by(const char *document)
+{
+	const char *root = strstr(document, "?>");
+	enum asked asked = ASK_START;
+
+	root = root == NULL ? document : root + 2;
+	root += strspn(root, "\n<");
+	while (asked < ASK_COUNT &&
+	    (strncmp(root, requests[asked].root, strlen(requests[asked].root)) != 0 ||
+		root[strlen(requests[asked].root)] != ' '))
+		asked++;
+	return asked;
+}
+
 static inline int on_send(void *arg, const void *data, size_t len)
 {
 	struct world *w = arg;
 	const unsigned char *head = data;
-	char document[2048], text[256], tag[64];
+	const char *id = (const char *)data + 4;
+	char document[2048], text[256];
+	enum asked asked;
 
 	if (w->closing)
 		return 0;
@@ -414,18 +438,14 @@ static inline int on_send(void *arg, const void *data, size_t len)
 		wrong(w, "a bad head of a frame");
 	memcpy(document, head + 8, len - 8);
 	document[len - 8] = '\0';
-	for (enum asked asked = ASK_START; asked < ASK_COUNT; asked++) {
-		snprintf(tag, sizeof tag, "<%s xmlns=", requests[asked].root);
-		if (strstr(document, tag) == NULL)
-			continue;
-		assert_true(inner_text(document, requests[asked].element, text, sizeof text));
-		note(&w->t, "  ? %.4s %s %s", (const char *)head + 4, requests[asked].root, text);
-		note_out(w, atoi(strndupa((const char *)head + 4, 4)), asked == ASK_STOP ? -1 : device_called(text),
-		    requests[asked].patience);
-		take_request(w, asked, (const char *)head + 4, text);
+	asked = asked_by(document);
+	if (asked == ASK_COUNT || !inner_text(document, requests[asked].element, text, sizeof text)) {
+		wrong(w, "the switch does not know %s", document);
 		return 0;
 	}
-	wrong(w, "the switch does not know %s", document);
+	note(&w->t, "  ? %.4s %s %s", id, requests[asked].root, text);
+	note_out(w, number_of(id), asked == ASK_STOP ? -1 : device_called(text), requests[asked].patience);
+	take_request(w, asked, id, text);
 	return 0;
 }
 
@@ -525,15 +545,42 @@ static inline void trace_document(const struct world *w, const struct item *item
 		    item->document, after + strlen(NS));
 }
 
+/* An answer to a question that was asked after a doubt began. An event about one kind of forwarding wins over the answer
+ * about all of them if it was asked before; then it is to be asked again. */
+static inline void close_doubt(const struct item *item, struct device *d)
+{
+	if (!item->closes_doubt || item->doubt != d->doubt)
+		return;
+	if (item->asked == ASK_CALLS && d->unsure == 2 && d->in_service)
+		d->unsure = 1;
+	if (item->asked == ASK_DND)
+		d->unsure_features &= ~1u;
+	if (item->asked == ASK_FORWARD && item->forwardings == d->forwardings)
+		d->unsure_features &= ~2u;
+}
+
+/* An answer that somebody has waited for. */
+static inline void note_taken(struct world *w, const struct item *item)
+{
+	if (item->monitor >= 0)
+		w->t.monitors[item->monitor].known = true;
+	if (item->reference != 0)
+		w->accepted[item->device] = item->reference;
+	else if (item->asked != ASK_STOP)
+		close_doubt(item, &w->t.device[item->device]);
+}
+
 static inline void dispatch(struct world *w, const struct item *item, const struct csta_message *m)
 {
 	if (m->kind == CSTA_RESPONSE || m->kind == CSTA_ERROR) {
-		note_answered(w, atoi(strndupa(item->id, 4)));
-		if (csta_answer(w->exchange, item->id, m) && item->monitor >= 0)
-			w->t.monitors[item->monitor].known = true;
+		note_answered(w, number_of(item->id));
+		if (csta_answer(w->exchange, item->id, m))
+			note_taken(w, item);
 		csta_monitors_run(w->monitors);
 		return;
 	}
+	if (m->kind == CSTA_SNAPSHOT_DATA && w->accepted[item->device] == item->reference)
+		close_doubt(item, &w->t.device[item->device]);
 	w->in_event = m->kind != CSTA_SNAPSHOT_DATA;
 	csta_monitors_told(w->monitors, m);
 	w->in_event = false;
@@ -555,26 +602,11 @@ static inline void mutate_snapshot(struct world *w, struct item *item)
 	}
 }
 
-/* An answer to a question that was asked after a doubt began. An event about one kind of forwarding wins over the answer
- * about all of them if it was asked before; then it is to be asked again. */
-static inline void close_doubt(const struct item *item, struct device *d)
-{
-	if (!item->closes_doubt || item->doubt != d->doubt)
-		return;
-	if (item->asked == ASK_CALLS && d->unsure == 2 && d->in_service)
-		d->unsure = 1;
-	if (item->asked == ASK_DND)
-		d->unsure_features &= ~1u;
-	if (item->asked == ASK_FORWARD && item->forwardings == d->forwardings)
-		d->unsure_features &= ~2u;
-}
-
 static inline void deliver(struct world *w)
 {
 	struct item *item = w->items[0];
 	struct parse_error error = { "" };
 	struct csta_message m;
-	struct device *d = item->device < 0 ? NULL : &w->t.device[item->device];
 
 	memmove(w->items, w->items + 1, --w->item_count * sizeof *w->items);
 	if (item->document == NULL)
@@ -583,8 +615,6 @@ static inline void deliver(struct world *w)
 	trace_document(w, item);
 	totals.late += item->id[0] == '\0' && item->late;
 	totals.snapshots += item->id[0] != '\0' && item->asked == ASK_CALLS;
-	if (d != NULL)
-		close_doubt(item, d);
 	if (csta_read(reader, item->document, strlen(item->document), &m, &error) < 0)
 		wrong(w, "not read: %s: %s", error.text, item->document);
 	else
