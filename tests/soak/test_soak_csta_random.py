@@ -3,7 +3,6 @@
 SEED             repeats a run; it is printed
 RUNS             how many sequences (default 1,000,000)
 SOAK_SECONDS     after which no more are begun (default 600); how many there were is printed
-PRESENCED_BUILD  the folder with unit/test_csta_random of one kind of build; without it, an optimised one is made
 
 SPDX-License-Identifier: MIT
 """

@@ -429,6 +429,10 @@ static inline void tell_join(struct tele *t, const struct join *j, struct call *
 		{
 			enum end taken = !j->transfer ? CONNECTED : m == j->by ? GONE : c->told[m];
 
+			if (j->first != c->id)
+				note_left(t, j->first, m); /* it may be named to one who had the other only */
+			if (j->second != 0 && j->second != c->id)
+				note_left(t, j->second, m);
 			stay_unsure(t, c, m);
 			c->heard[m] = false;
 			for (size_t i = 0; i < t->monitor_count && !t->mute; i++) {
