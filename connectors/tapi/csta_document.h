@@ -60,6 +60,7 @@ struct csta_event_row {
 	int8_t answered; /* as call_said */
 	bool over;	 /* the whole call is, whatever else it says */
 	bool was_held;
+	bool pauses;  /* the device puts the call on hold, or takes it up again */
 	bool dropped; /* the device of the connection itself is out of the call */
 };
 

@@ -98,6 +98,8 @@ static int take_call(struct tapi_line *line, const struct csta_message *m, const
 	if (state < 0)
 		return state == UNCLEAR ? CSTA_EFFECT_UNCLEAR : CSTA_EFFECT_NONE;
 	said.direction = direction_of(c, state, owner);
+	if (c->row->pauses && !is_device(owner, c->roles[0]))
+		said.answered = 1; /* who puts us on hold takes part */
 	said.was_held = c->row->was_held && is_device(owner, c->roles[0]);
 	said.peer_left = state != CONNECTION_NULL && is_peer(line, c->id, c->dropped);
 	set_parties(&said, c);

@@ -203,6 +203,7 @@ void csta_device_stopped(struct csta_device *d)
 
 	drop_round(d);
 	csta_device_set_ref(d, NULL);
+	line_lost(&d->line); /* no event comes any more */
 	d->renew = RENEW_NOT;
 	if (d->watched && later)
 		csta_device_start_later(d);

@@ -213,7 +213,7 @@ static bool make_room(struct tapi_line *line)
 /* A new row for a call, at the end. */
 static int add(struct tapi_line *line, const struct call_said *said, uint64_t hash, struct line_call **ret)
 {
-	struct line_call new = { .hash = hash, .direction = -1 }, *calls;
+	struct line_call new = { .hash = hash, .direction = -1, .answered = true }, *calls;
 
 	if (line->count == LINE_CALLS_MAX && !make_room(line))
 		return -ENOSPC;
@@ -393,7 +393,6 @@ int line_calls_end(struct tapi_line *line, uint32_t asked, struct instant now)
 			continue;
 		note_end(line, c->hash, now);
 		take_out(line, c);
-		line->corrected = true;
 	}
 	line->calls_known = true;
 	if (is_after(line->calls_at, asked))
@@ -473,19 +472,20 @@ int line_forward_changed(struct tapi_line *line, enum line_forward kind, bool on
 
 	if (r < 0)
 		return r;
-	line->forward_at = ++line->clock;
+	line->forward_at[kind] = ++line->clock;
 	line->forward_known |= (uint8_t)(1u << kind);
 	return r;
 }
 
 int line_forwards_answered(struct tapi_line *line, bool known, uint8_t on, const char *const *to, uint32_t asked)
 {
-	if (is_after(line->forward_at, asked))
-		return 0;
-	for (int kind = 0; kind < LINE_FORWARDS; kind++)
+	for (int kind = 0; kind < LINE_FORWARDS; kind++) {
+		if (is_after(line->forward_at[kind], asked))
+			continue; /* the event is newer */
 		if (set_forward(line, (enum line_forward)kind, (on >> kind & 1) != 0, to[kind]) < 0)
 			return -ENOMEM;
-	line->forward_known = known ? (1u << LINE_FORWARDS) - 1 : 0;
+		line->forward_known = (uint8_t)((line->forward_known & ~(1u << kind)) | (unsigned)known << kind);
+	}
 	return 0;
 }
 

@@ -55,18 +55,19 @@ struct line_call;
 struct line_ended;
 
 struct tapi_line {
-	struct line_call *calls;	       /* owned, `count` of them; NULL while there is none */
-	struct line_ended *ended;	       /* owned; NULL as long as no call has ended */
-	uint32_t clock;			       /* events so far */
-	uint32_t calls_at, dnd_at, forward_at; /* the clock at the last event about each */
+	struct line_call *calls;   /* owned, `count` of them; NULL while there is none */
+	struct line_ended *ended;  /* owned; NULL as long as no call has ended */
+	uint32_t clock;		   /* events so far */
+	uint32_t calls_at, dnd_at; /* the clock at the last event about each */
+	uint32_t forward_at[LINE_FORWARDS];
 	uint8_t count, ended_size;
 	bool
 	    calls_known; /* an answer has said which calls there are, or whoever keeps the line believes events alone */
 	bool out_of_service;
-	bool corrected;	       /* the last answer about calls, or the one that is being taken, was not what was known */
-	int8_t dnd;	       /* -1 not known */
-	uint8_t forward_known; /* 1u << enum line_forward */
-	uint8_t forward_on;    /* 1u << enum line_forward */
+	bool corrected;			 /* the last answer about calls has shown one that was not known to be so */
+	int8_t dnd;			 /* -1 not known */
+	uint8_t forward_known;		 /* 1u << enum line_forward */
+	uint8_t forward_on;		 /* 1u << enum line_forward */
 	char *forward_to[LINE_FORWARDS]; /* owned; NULL not known */
 };
 
