@@ -458,7 +458,7 @@ static void check_without_verification(struct world *w)
  * All is in by the second time; it is done twice more in some sequences only, to see that nothing changes. */
 static void come_to_rest(struct world *w)
 {
-	int rounds = random_below(8) == 0 ? 4 : 2;
+	int rounds = random_below(8) == 0 ? 4 : w->faithful ? 1 : 2;
 
 	w->over = true;
 	note(&w->t, "nothing more happens");
@@ -484,7 +484,7 @@ static bool live(struct world *w)
 		do_something(&w->t);
 	be_ready(w);
 	run_until(w, w->t.now + (random_below(3) == 0 ? 0 : 5000));
-	for (size_t n = 5 + random_below(30); n > 0 && w->wrong[0] == '\0'; n--) {
+	for (size_t n = 5 + random_below(25); n > 0 && w->wrong[0] == '\0'; n--) {
 		totals.operations++;
 		if (random_below(40) == 0)
 			befall(w);
