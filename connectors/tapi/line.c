@@ -15,11 +15,11 @@ struct line_call {
 	uint32_t at;		/* the clock at its last event */
 	uint8_t state;		/* enum connection */
 	int8_t direction;	/* enum direction; -1 not known */
-	bool answered;
-	bool named;    /* by the answer that is being taken */
-	bool before;   /* from before the connection was lost: it may be over */
-	bool left;     /* who it was with has left it */
-	int64_t since; /* wall ms when it became what is published of it; 0 not known */
+	int8_t answered;	/* whether the other end takes part; -1 not known */
+	bool named;		/* by the answer that is being taken */
+	bool before;		/* from before the connection was lost: it may be over */
+	bool left;		/* who it was with has left it */
+	int64_t since;		/* wall ms when it became what is published of it; 0 not known */
 };
 
 struct line_ended {
@@ -213,7 +213,7 @@ static bool make_room(struct tapi_line *line)
 /* A new row for a call, at the end. */
 static int add(struct tapi_line *line, const struct call_said *said, uint64_t hash, struct line_call **ret)
 {
-	struct line_call new = { .hash = hash, .direction = -1, .answered = true }, *calls;
+	struct line_call new = { .hash = hash, .direction = -1, .answered = -1 }, *calls;
 
 	if (line->count == LINE_CALLS_MAX && !make_room(line))
 		return -ENOSPC;
@@ -240,7 +240,7 @@ static int call_state_of(const struct line_call *c)
 	case CONNECTION_ALERTING:
 		return CALL_STATE_RINGING;
 	case CONNECTION_CONNECTED:
-		return c->answered || c->direction == DIRECTION_IN ? CALL_STATE_CONNECTED : CALL_STATE_DIALING;
+		return c->answered != 0 || c->direction == DIRECTION_IN ? CALL_STATE_CONNECTED : CALL_STATE_DIALING;
 	case CONNECTION_HOLD:
 		return CALL_STATE_HELD;
 	case CONNECTION_CONFERENCED:
@@ -260,7 +260,7 @@ static void set(struct line_call *c, const struct call_said *said, int64_t since
 	int before = is_new ? -2 : call_state_of(c);
 
 	c->state = said->state;
-	c->answered = said->answered < 0 ? c->answered : said->answered == 1;
+	c->answered = said->answered < 0 ? c->answered : said->answered;
 	c->direction = said->direction < 0 ? c->direction : said->direction;
 	if (said->since != 0)
 		c->since = said->since;
@@ -359,6 +359,16 @@ void line_calls_begin(struct tapi_line *line)
 		line->calls[i].named = false;
 }
 
+/* The last event is newer than the answer, but does not say everything. */
+static int fill_in(struct line_call *c, const struct call_said *said)
+{
+	if (c->answered < 0)
+		c->answered = said->answered;
+	if (c->direction < 0)
+		c->direction = said->direction;
+	return c->peer == NULL && said->parties_said ? keep_parties(c, said) : 0;
+}
+
 int line_call_answered(struct tapi_line *line, const struct call_said *said, uint32_t asked, struct instant now)
 {
 	uint64_t hash = hash_of(said->id);
@@ -370,8 +380,10 @@ int line_call_answered(struct tapi_line *line, const struct call_said *said, uin
 
 	if (said->state == CONNECTION_NULL)
 		return 0;
-	if (c != NULL ? is_after(c->at, asked) : end != NULL && is_after(end->at, asked))
-		return 0; /* the event is newer */
+	if (c != NULL && is_after(c->at, asked))
+		return fill_in(c, said);
+	if (c == NULL && end != NULL && is_after(end->at, asked))
+		return 0; /* its end is newer */
 	now_said = *said;
 	now_said.parties_said = said->parties_said || (c != NULL && c->left);
 	r = is_new ? add(line, &now_said, hash, &c) : keep_parties(c, &now_said);

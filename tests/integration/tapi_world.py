@@ -124,7 +124,9 @@ def begin(start, switch, users=None, config=None, /, wanted=None, **options):
     users = everybody(switch) if users is None else users
     daemon = start(BASE | (config or {}), users=users, sources=[source(switch, **options)])
     console = daemon.console()
-    console.subscribe(users=[user["id"] for user in users] if wanted is None else [user_of(one) for one in wanted])
+    ids = [user["id"] for user in users] if wanted is None else [user_of(one) for one in wanted]
+    if ids:
+        console.subscribe(users=ids)
     return daemon, console
 
 

@@ -111,16 +111,17 @@ def test_late_event_does_not_wake_a_call_that_has_ended(pbx, start, event):
     lamps.check()
 
 
+@pytest.mark.parametrize("times", [1, None], ids=["once", "always"])
 @pytest.mark.parametrize("local_info", [True, False])
-def test_callid_that_is_used_again(pbx, start, local_info):
-    """The switch does so always: each call is seen, and its end."""
+def test_callid_that_is_used_again(pbx, start, local_info, times):
+    """By one call, or by every call of the line: each is seen, and its end."""
     switch = pbx(dialect={"local_info": local_info})
     _, console = watching(start, switch)
     switch.call("201", "202")
     switch.hang_up("201")
     hear_all(console, switch)
     wait_truth(console, switch, SOON)
-    switch.misbehave("reuse_call_id", times=None)
+    switch.misbehave("reuse_call_id", times=times)
     lamps = Lamps(switch, console)
     for _ in range(4):
         switch.call("201", "202")

@@ -55,6 +55,15 @@ def test_switch_that_ignores_sessions_is_asked_without(pbx, start):
     assert details(console)["connections"] == 1 and switch.sessions() == []
 
 
+def test_switch_that_hesitates_to_begin_a_session(pbx, start):
+    """Longer than it is waited for; then there is one all the same, and it is needed."""
+    switch = pbx(session="required")
+    pbx.forgive(switch, "a request before the session", "there is a session already")
+    switch.misbehave("late", request="StartApplicationSession", seconds=5.5)
+    _, console = begin(start, switch)
+    wait_truth(console, switch, 25)
+
+
 def test_session_that_is_wanted_and_not_answered(pbx, start):
     switch = pbx()
     switch.misbehave("swallow", times=None, request="StartApplicationSession")
