@@ -244,7 +244,7 @@ static void say_refused(struct csta_device *d, enum state_status status, const s
 
 static void out_of_service(struct csta_device *d, const struct csta_message *m)
 {
-	if (line_clock(&d->line) == d->asked)
+	if (line_clock(&d->line) == d->asked || d->line.count == 0) /* else a call has come since: it is not */
 		line_service_changed(&d->line, false, csta_monitors_now(d->of));
 	d->unproved = false;
 	ask_calls_in(d, csta_refusal_of(m)->retry_ms);
