@@ -362,7 +362,7 @@ void line_calls_begin(struct tapi_line *line)
 /* The last event is newer than the answer, but does not say everything. */
 static int fill_in(struct line_call *c, const struct call_said *said)
 {
-	if (c->answered < 0)
+	if (c->answered < 0 || said->answered == 1) /* who takes part does so until the end */
 		c->answered = said->answered;
 	if (c->direction < 0)
 		c->direction = said->direction;
@@ -407,10 +407,9 @@ int line_calls_end(struct tapi_line *line, uint32_t asked, struct instant now)
 		take_out(line, c);
 	}
 	line->calls_known = true;
-	if (is_after(line->calls_at, asked))
-		return TAPI_ASK_AGAIN;
-	line->out_of_service = false;
-	return 0;
+	if (!is_after(line->service_at, asked))
+		line->out_of_service = false;
+	return is_after(line->calls_at, asked) ? TAPI_ASK_AGAIN : 0;
 }
 
 void line_calls_believe(struct tapi_line *line)
@@ -445,7 +444,7 @@ void line_calls_forget(struct tapi_line *line)
 
 int line_service_changed(struct tapi_line *line, bool in_service, struct instant now)
 {
-	tick(line);
+	line->service_at = tick(line);
 	line->out_of_service = !in_service;
 	line->calls_known = !in_service; /* what it does, coming back, is not known yet */
 	for (size_t i = 0; i < line->count; i++)

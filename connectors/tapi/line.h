@@ -55,10 +55,10 @@ struct line_call;
 struct line_ended;
 
 struct tapi_line {
-	struct line_call *calls;   /* owned, `count` of them; NULL while there is none */
-	struct line_ended *ended;  /* owned; NULL as long as no call has ended */
-	uint32_t clock;		   /* events so far */
-	uint32_t calls_at, dnd_at; /* the clock at the last event about each */
+	struct line_call *calls;	       /* owned, `count` of them; NULL while there is none */
+	struct line_ended *ended;	       /* owned; NULL as long as no call has ended */
+	uint32_t clock;			       /* events so far */
+	uint32_t calls_at, service_at, dnd_at; /* the clock at the last event about each */
 	uint32_t forward_at[LINE_FORWARDS];
 	uint8_t count, ended_size;
 	bool
