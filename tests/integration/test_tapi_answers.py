@@ -70,7 +70,8 @@ REFUSALS = [
     ("operation", "&lt;b&gt;ünïcode&amp;", ERROR),
     ("operation", "x" * 900, ERROR),
 ]
-BUSY = [("systemResourceAvailability", "resourceBusy"), ("subscribedResourceAvailability", "outstandingReqLimitExceeded"),
+BUSY = [("systemResourceAvailability", "resourceBusy"),
+        ("subscribedResourceAvailability", "outstandingReqLimitExceeded"),
         ("performanceManagement", "performanceLimitExceeded")]
 
 

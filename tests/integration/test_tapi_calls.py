@@ -9,8 +9,8 @@ import time
 import pytest
 
 from presenced import NOBODY, Deadline, console_socket, until
-from tapi_world import (ADMIN, DIALECTS, EXACT, PILOT, Lamps, asked, begin, details, hear_all, pbx, telephony, user_of, wait_truth,
-                        watching)
+from tapi_world import (ADMIN, DIALECTS, EXACT, PILOT, Lamps, asked, begin, details, hear_all, pbx, telephony, user_of,
+                        wait_truth, watching)
 
 __all__ = ["pbx"]  # fixtures
 SOON = 5

@@ -36,13 +36,16 @@ def test_lamps_go_out_when_the_end_of_50_calls_was_lost(pbx, start):
     wait_truth(console, switch, SOON)
     for number in called:
         switch.misbehave("drop_events", times=None, device=number)
+    pause(1.5)  # people talk
 
     lost = time.monotonic()
     for number in called:
         switch.hang_up(number)
 
     wait_truth(console, switch, 10)
-    assert time.monotonic() - lost < 10, "due after 5 s; 50 at 10/s are 5 s"
+    took = time.monotonic() - lost
+    print(f"all lamps were right {took:.1f} s after the loss")
+    assert took < 10, "due after 5 s; 50 at 10/s are 5 s"
     source = console.source()
     assert source["corrections"] == 50 and source["unanswered"] == 0
     assert [asked(switch, "SnapshotDevice", number) for number in callers + called] == [1] * 50 + [2] * 50
@@ -232,7 +235,7 @@ def test_two_lines_with_one_reference_get_another(pbx, start):
     """Nobody could tell whose events they are."""
     switch = pbx()
     switch.misbehave("same_cross_ref", times=2, request="MonitorStart")
-    pbx.forgive(switch, "is monitored already", "there is no monitor")  # one of the two cannot be named, and so not ended
+    pbx.forgive(switch, "is monitored already", "there is no monitor")  # one of them cannot be named, and so not ended
     _, console = begin(start, switch)
     wait_truth(console, switch, 10)
     lamps = Lamps(switch, console)

@@ -5,7 +5,7 @@ SPDX-License-Identifier: MIT
 
 import pytest
 
-from tapi_world import (PILOT, Lamps, asked, begin, details, hear_all, pbx, person, shown_of, telephony, user_of,
+from tapi_world import (PILOT, Lamps, asked, begin, details, hear_all, pbx, person, telephony, user_of,
                         wait_truth, watching)
 
 from csta_model import AGENT_EVENTS, FORWARDS  # after tapi_world, which knows the way

@@ -124,7 +124,8 @@ def test_sip_fills_in_do_not_disturb_where_the_switch_cannot_tell_it(pbx, start,
     assert telephony(console, "201")["forward"] == {"kind": "phone", "target": "203"}
 
     switch.set_dnd("201", False)
-    console.wait(lambda: shown(console, "201", "mode", "dnd") == ("forwarded_to_phone", False), "an event tells it", SOON)
+    wanted = ("forwarded_to_phone", False)
+    console.wait(lambda: shown(console, "201", "mode", "dnd") == wanted, "an event tells it", SOON)
     assert deciders(console, "201")["dnd"] == "switch"
 
 

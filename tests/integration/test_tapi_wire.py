@@ -185,14 +185,14 @@ def test_largest_document(pbx, start, size):
 def test_document_of_many_forwards_and_calls(pbx, start):
     """As many as fit in a frame: the one that counts is found, whatever stands before it."""
     switch = pbx()
-    item = "<forwardListItem><forwardingType>forwardBusy</forwardingType><forwardStatus>true</forwardStatus></forwardListItem>"
-    last = ("<forwardListItem><forwardingType>forwardImmediate</forwardingType><forwardStatus>true</forwardStatus>"
+    item = ("<forwardListItem><forwardingType>{}</forwardingType><forwardStatus>true</forwardStatus>"
             "<forwardDN>8000</forwardDN></forwardListItem>")
-    forwards = f"<GetForwardingResponse><forwardingList>{item * 500}{last}</forwardingList></GetForwardingResponse>"
+    items = item.format("forwardBusy") * 450 + item.format("forwardImmediate")
+    forwards = f"<GetForwardingResponse><forwardingList>{items}</forwardingList></GetForwardingResponse>"
     switch.misbehave("raw", times=None, request="GetForwarding", device="202", document=forwards)
-    call = ("<snapshotDeviceResponseInfo><connectionIdentifier><callID>{}</callID></connectionIdentifier><localCallState>"
-            "<compoundCallState><localConnectionState>{}</localConnectionState></compoundCallState></localCallState>"
-            "</snapshotDeviceResponseInfo>")
+    call = ("<snapshotDeviceResponseInfo><connectionIdentifier><callID>{}</callID></connectionIdentifier>"
+            "<localCallState><compoundCallState><localConnectionState>{}</localConnectionState></compoundCallState>"
+            "</localCallState></snapshotDeviceResponseInfo>")
     states = ["queued"] * 200 + ["hold"] * 20 + ["connected"]
     calls = "".join(call.format(n, state) for n, state in enumerate(states))
     snapshot = ("<SnapshotDeviceResponse><crossRefIDorSnapshotData><snapshotData>" + calls
