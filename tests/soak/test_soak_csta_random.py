@@ -2,7 +2,7 @@
 
 SEED             repeats a run; it is printed
 RUNS             how many sequences (default 1,000,000)
-SOAK_SECONDS     after which no more are begun (default 600); how many there were is printed
+SOAK_SECONDS     after which no more are begun (default 900); how many there were is printed
 
 SPDX-License-Identifier: MIT
 """
@@ -17,7 +17,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RUNS = int(os.environ.get("RUNS", "1000000"))
-SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
+SECONDS = int(os.environ.get("SOAK_SECONDS", "900"))
 CHUNK = 20000  # sequences of one process: it has one seed
 
 
