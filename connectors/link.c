@@ -188,16 +188,23 @@ static void on_wire_frame(void *arg, const char *data, size_t len)
 	l->parts.protocol->frame(l->arg, data, len);
 }
 
+/* When a server that was lost may be tried again: at once if it did what it should, for what breaks it may do so again as
+ * soon as it is up. Monotonic ms. */
+static int64_t rest_after_loss(struct link *l)
+{
+	if (!l->good || now(l) - l->at_once < RETRY_MS)
+		return now(l) + jittered(RETRY_MS);
+	l->at_once = now(l);
+	return 0;
+}
+
 static void lose(struct link *l, enum link_fault fault, const char *why)
 {
 	char text[LINK_WHY_SIZE];
 
 	snprintf(text, sizeof text, "%.280s: %.320s", l->peer, why);
 	drop_wire(l);
-	if (l->good && now(l) - l->at_once >= RETRY_MS) /* what breaks it may do so again as soon as it is up */
-		l->at_once = now(l);
-	else
-		l->parts.servers[l->server].rest_until = now(l) + jittered(RETRY_MS);
+	l->parts.servers[l->server].rest_until = rest_after_loss(l);
 	log_debug("link", "lost", LOG_TEXT("of", l->parts.protocol->name), LOG_TEXT("why", text));
 	connect_when_allowed(l);
 	l->parts.protocol->down(l->arg, fault, text);
@@ -314,10 +321,14 @@ static void on_timer(void *arg, short what)
 
 void link_fail(struct link *l, enum link_next next, int64_t wait_ms, const char *why)
 {
-	int64_t until = now(l) + (wait_ms > 0 ? wait_ms : jittered(RETRY_MS));
+	int64_t until;
 
 	if (l->state != LINK_UP)
 		return;
+	if (wait_ms > 0 || (next == LINK_NEXT_SERVER && l->parts.server_count > 1)) /* the next one is to be tried */
+		until = now(l) + (wait_ms > 0 ? wait_ms : jittered(RETRY_MS));
+	else
+		until = rest_after_loss(l);
 	snprintf(l->why, sizeof l->why, "%.280s: %.320s", l->peer, why);
 	drop_wire(l);
 	if (next == LINK_NEXT_SERVER)

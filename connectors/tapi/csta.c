@@ -195,6 +195,7 @@ static void dispatch(struct csta *c, const char id[4], const struct csta_message
 	case CSTA_ERROR:
 		if (!csta_answer(c->exchange, id, m)) {
 			c->strays++;
+			csta_session_late(c->session, m);
 			csta_monitors_late(c->monitors, m);
 		}
 		csta_monitors_run(c->monitors);
@@ -327,9 +328,9 @@ static const struct link_protocol protocol = {
 	    .bytes = 2,
 	    .head_counts = true,
 	    .zeros = 2,
-	    .other = "it does not speak CSTA in XML (a frame begins with two bytes of zero): look at the port, and "
-		     "whether the "
-		     "switch speaks CSTA in ASN.1, SOAP or something else there" },
+	    .other = "it does not speak CSTA in XML: look at the port, and whether the switch speaks ASN.1, SOAP or "
+		     "something "
+		     "else there" },
 	.up = on_up,
 	.frame = on_frame,
 	.quiet = on_quiet,

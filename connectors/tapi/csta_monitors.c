@@ -609,22 +609,6 @@ struct csta_monitors *csta_monitors_new(const struct csta_monitors_settings *set
 	return s;
 }
 
-/* They are not waited for: what the switch does not hear it learns from the end of the connection. */
-static void say_goodbye(struct csta_monitors *s)
-{
-	struct hash_link *link;
-	size_t left = GOODBYES_MAX;
-
-	HASH_EACH (link, &s->devices) {
-		struct csta_device *d = hash_entry(link, struct csta_device, link);
-
-		if (d->ref != NULL && left-- == 0)
-			return;
-		if (d->ref != NULL)
-			stop_stray(s, d->ref);
-	}
-}
-
 void csta_monitors_free(struct csta_monitors *s)
 {
 	struct hash_link *link;
@@ -632,8 +616,6 @@ void csta_monitors_free(struct csta_monitors *s)
 
 	if (s == NULL)
 		return;
-	if (s->ready)
-		say_goodbye(s);
 	while ((link = hashtab_first(&s->devices, &bucket)) != NULL)
 		csta_device_free(hash_entry(link, struct csta_device, link));
 	hashtab_done(&s->devices);

@@ -37,7 +37,7 @@ struct csta_monitors_settings {
 struct csta_monitors *csta_monitors_new(const struct csta_monitors_settings *settings, struct csta_exchange *exchange,
     const struct csta_monitors_owner *owner);
 
-/* Monitors are stopped at the switch as far as that goes without waiting, and all is freed. NULL is fine. */
+/* All is freed; the switch ends its monitors with the session or the connection. NULL is fine. */
 void csta_monitors_free(struct csta_monitors *s);
 
 int csta_monitors_watch(struct csta_monitors *s, const char *device); /* 0 or -ENOMEM */

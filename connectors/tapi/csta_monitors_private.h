@@ -20,8 +20,7 @@
 #define RESTART_MAX_MS (60 * SECOND)
 #define SILENCE_MS     (15 * SECOND) /* after a request about a line was not answered */
 #define MUTE_AFTER     2	     /* questions in a row without one ever answered: the switch has no such thing */
-#define GOODBYES_MAX   1000
-#define MUTE_LINES     8 /* lines whose pieces never came, without one that did: the same */
+#define MUTE_LINES     8	     /* lines whose pieces never came, without one that did: the same */
 
 /* What can be out for a line, and as bits 1u << x what is still to be asked. */
 enum csta_step { STEP_NONE, STEP_START, STEP_STOP, STEP_CALLS, STEP_DND, STEP_FORWARD, STEP_COUNT };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "connectors/tapi/csta_write.h"
 
@@ -202,17 +203,32 @@ static void set_refresh(struct csta_session *s, int64_t seconds)
 	s->refresh_at = csta_exchange_time(s->exchange).mono + s->seconds * SECOND / 2;
 }
 
-static void started(struct csta_session *s, const struct csta_message *m)
+static bool keep_session(struct csta_session *s, const struct csta_message *m)
 {
 	free(s->id);
 	s->id = m->session == NULL ? NULL : strdup(m->session);
-	if (s->id == NULL) {
-		trouble(s, CSTA_TROUBLE_USELESS, "the switch started a session without sessionID");
-		return;
-	}
+	if (s->id == NULL)
+		return false;
 	s->seconds = 0;
 	set_refresh(s, m->duration);
-	ask_first(s);
+	return true;
+}
+
+static void started(struct csta_session *s, const struct csta_message *m)
+{
+	if (keep_session(s, m))
+		ask_first(s);
+	else
+		trouble(s, CSTA_TROUBLE_USELESS, "the switch started a session without sessionID");
+}
+
+/* What was refused for want of a session is not refused any more. */
+void csta_session_late(struct csta_session *s, const struct csta_message *m)
+{
+	bool is_session = m->kind == CSTA_RESPONSE && strcasecmp(m->name, "StartApplicationSessionPosResponse") == 0;
+
+	if (is_session && s->id == NULL && s->state != SESSION_OFF && keep_session(s, m) && s->state == SESSION_READY)
+		s->owner.ready(s->owner.arg);
 }
 
 static bool next_edition(struct csta_session *s)
@@ -294,7 +310,7 @@ static const struct csta_request_type start_now = { compose_start, on_start, 0, 
 static const struct csta_request_type start_perhaps = { compose_start, on_start, AUTO_PATIENCE_MS, true };
 static const struct csta_request_type status_type = { compose_status, on_status, 0, true };
 static const struct csta_request_type refresh_type = { compose_refresh, on_refresh, 0, true };
-static const struct csta_request_type register_type = { compose_register, on_registered, 0, true };
+static const struct csta_request_type register_type = { compose_register, on_registered, 0, false };
 
 /* --- life ------------------------------------------------------------------------------------------ */
 

@@ -47,6 +47,9 @@ void csta_session_quiet(struct csta_session *s);
 /* SystemStatus, which the caller has answered, or the end of the session, by the switch. */
 void csta_session_told(struct csta_session *s, const struct csta_message *m);
 
+/* An answer that nobody waits for any more: a session that begins late is one. */
+void csta_session_late(struct csta_session *s, const struct csta_message *m);
+
 void csta_session_run(struct csta_session *s);
 int64_t csta_session_deadline(const struct csta_session *s); /* monotonic ms; INSTANT_NEVER */
 
