@@ -491,6 +491,22 @@ def test_transfer_of_a_withheld_caller_does_not_show_who_has_left(pbx, start):
     assert calls_of(console, "203") == [{"state": "ringing", "direction": "in"}]
 
 
+def test_called_who_is_transferred_to_a_phone_that_rings_is_not_connected_yet(pbx, start):
+    """202 was called, and hears now how it rings at 203."""
+    switch = pbx()
+    _, console = watching(start, switch)
+    switch.call("201", "202")
+    switch.answer("202")
+    switch.consult("201", "203")
+    switch.transfer("201")
+    hear_all(console, switch)
+    wait_truth(console, switch, SOON)
+    assert telephony(console, "202")["calls"][0]["state"] == "dialing"
+    switch.answer("203")
+    wait_truth(console, switch, SOON)
+    assert telephony(console, "202")["calls"][0]["state"] == "connected"
+
+
 # ---- calls that were there before -----------------------------------------------------------
 
 

@@ -230,14 +230,29 @@ def test_reload_that_changes_nothing_costs_nothing(pbx, start):
 @pytest.mark.parametrize("in_flight", [1, 2, 8])
 def test_so_many_requests_at_a_time(pbx, start, in_flight):
     switch = pbx("2001-2060")
+    _, console = on_demand(start, switch, in_flight=in_flight, rate="1000/s")
+    switch.wait(lambda: asked(switch, "SystemRegister") == 1 and switch.in_flight() == 0, "rest", SOON)
     switch.misbehave("late_answer", times=None, seconds=0.01)
-    switch.max_in_flight = in_flight
-    _, console = begin(start, switch, in_flight=in_flight, rate="1000/s")
+    switch.max_in_flight, switch.peak_in_flight = in_flight, 0
+    want(console, switch.model.devices)
     wait_truth(console, switch, 20)
     assert switch.peak_in_flight == in_flight
     assert switch.violations == []
     switch.behave()
     switch.max_in_flight = None
+
+
+def test_requests_that_are_about_no_line_count_too(pbx, start):
+    """Registration, the proof of the connection and the refresh of the session."""
+    switch = pbx("2001-2060", session_duration=1)
+    switch.misbehave("late_answer", times=None, seconds=0.01)
+    switch.max_in_flight = 2
+    _, console = begin(start, switch, None, {"verify": {"any": "1s", "rate": "1000/s"}}, in_flight=2, rate="1000/s")
+    wait_truth(console, switch, 20)
+    switch.wait(lambda: asked(switch, "ResetApplicationSessionTimer") >= 3, "three refreshes", SOON)
+    switch.behave()
+    switch.max_in_flight = None
+    assert switch.peak_in_flight == 2
 
 
 def test_so_many_monitors_in_a_second(pbx, start):

@@ -1,7 +1,7 @@
 """Random life at a switch of 100 lines: when it is at rest, what is published is what is true.
 
 SEED   repeats a random test; it is printed
-STEPS  how many operations (default 1200)
+STEPS  how many operations (default 900)
 
 SPDX-License-Identifier: MIT
 """
@@ -15,7 +15,7 @@ from tapi_world import DIALECTS, KNOWN, LOST, details, hear_all, pbx, rng, wait_
 
 __all__ = ["pbx", "rng"]  # fixtures
 SOON = 10
-STEPS = int(os.environ.get("STEPS", "1200"))
+STEPS = int(os.environ.get("STEPS", "900"))
 EXTENSIONS = {str(n): f"Person {n}" for n in range(2001, 2101)}
 HABITS = {"clearing": ("far", "own", "only_own", "call"), "group": ("cleared", "diverted"),
           "transfer_id": ("new", "primary", "secondary"), "tells_diverted": (True, False), "offered": (True, False)}
