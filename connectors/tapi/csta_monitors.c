@@ -455,8 +455,11 @@ static void take_event(struct csta_device *d, const struct csta_message *m)
 
 void csta_monitors_late(struct csta_monitors *s, const struct csta_message *m)
 {
-	if (m->kind == CSTA_RESPONSE && m->cross_ref != NULL && monitored_as(s, m->cross_ref) == NULL)
+	if (m->kind != CSTA_RESPONSE)
+		return;
+	if (m->cross_ref != NULL && monitored_as(s, m->cross_ref) == NULL)
 		stop_stray(s, m->cross_ref);
+	csta_questions_late(s, m->name);
 }
 
 void csta_monitors_told(struct csta_monitors *s, const struct csta_message *m)

@@ -117,6 +117,9 @@ void csta_device_prepare(struct csta_device *d); /* a new one */
 void csta_device_piece(struct csta_device *d, const struct csta_message *m);
 void csta_device_no_pieces(struct csta_device *d);
 
+/* An answer came too late: the switch has it, all the same. */
+void csta_questions_late(struct csta_monitors *s, const char *name);
+
 /* What an event asks for, TAPI_ASK_*. */
 void csta_device_asks(struct csta_device *d, unsigned ask);
 

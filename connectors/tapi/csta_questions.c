@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "connectors/tapi/csta_monitors_private.h"
 #include "connectors/tapi/csta_write.h"
@@ -242,12 +243,16 @@ static void say_refused(struct csta_device *d, enum state_status status, const s
 	csta_device_say_status(d, status, csta_refusal_text(m, why, sizeof why));
 }
 
+/* If a call has come since it was asked, who knows? */
 static void out_of_service(struct csta_device *d, const struct csta_message *m)
 {
-	if (line_clock(&d->line) == d->asked || d->line.count == 0) /* else a call has come since: it is not */
-		line_service_changed(&d->line, false, csta_monitors_now(d->of));
+	bool newer = line_clock(&d->line) != d->asked && d->line.count > 0;
+
+	d->silence = 0;
 	d->unproved = false;
-	ask_calls_in(d, csta_refusal_of(m)->retry_ms);
+	if (!newer)
+		line_service_changed(&d->line, false, csta_monitors_now(d->of));
+	ask_calls_in(d, newer ? AGAIN_MS : csta_refusal_of(m)->retry_ms);
 }
 
 static void calls_refused(struct csta_device *d, const struct csta_message *m)
@@ -348,6 +353,20 @@ static void feature_silent(struct csta_device *d, enum csta_step step)
 
 	if ((s->can & bit(step)) == 0 && ++s->mute[step] >= MUTE_AFTER)
 		s->cannot |= bit(step);
+}
+
+void csta_questions_late(struct csta_monitors *s, const char *name)
+{
+	static const char *const names[STEP_COUNT] = {
+		[STEP_DND] = "GetDoNotDisturbResponse", [STEP_FORWARD] = "GetForwardingResponse"
+	};
+
+	for (int step = 0; step < STEP_COUNT; step++) {
+		if (names[step] == NULL || strcasecmp(names[step], name) != 0)
+			continue;
+		s->can |= bit((enum csta_step)step);
+		s->cannot &= (uint8_t)~bit((enum csta_step)step);
+	}
 }
 
 /* What cannot be asked is not off: it stays what events have said. */

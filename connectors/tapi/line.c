@@ -378,8 +378,8 @@ int line_call_answered(struct tapi_line *line, const struct call_said *said, uin
 	bool is_new = c == NULL;
 	int r;
 
-	if (said->state == CONNECTION_NULL)
-		return 0;
+	if (said->state == CONNECTION_NULL || (line->out_of_service && is_after(line->service_at, asked)))
+		return 0; /* with the service the calls have gone */
 	if (c != NULL && is_after(c->at, asked))
 		return fill_in(c, said);
 	if (c == NULL && end != NULL && is_after(end->at, asked))

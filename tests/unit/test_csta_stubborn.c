@@ -230,6 +230,31 @@ static void answers_that_fit_nothing_are_passed_over(void **state)
 	}
 }
 
+/* Slower than it is waited for is not the same as never. */
+static void a_feature_that_is_answered_late_is_asked_for_again(void **state)
+{
+	const struct csta_message late = { .kind = CSTA_RESPONSE, .name = "GetDoNotDisturbResponse" };
+
+	(void)state;
+	begin(16, 100, 0);
+	watch("201");
+	watch("202");
+	watch("203");
+	w.how[ASK_DND] = NULL;
+	ready();
+	live(30000);
+	w.counts[ASK_DND] = 0;
+	verify("201");
+	live(10000);
+	assert_int_equal(w.counts[ASK_DND], 0); /* the switch has no such thing, it seems */
+	csta_monitors_late(w.monitors, &late);
+	w.how[ASK_DND] = DND("true");
+	verify("201");
+	live(1000);
+	assert_int_equal(w.counts[ASK_DND], 1);
+	assert_string_equal(last_said(), "201 ok idle on none\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +271,7 @@ int main(void)
 		TEST(one_id_for_two_lines_is_no_race_between_them),
 		TEST(lines_that_wait_are_counted),
 		TEST(answers_that_fit_nothing_are_passed_over),
+		TEST(a_feature_that_is_answered_late_is_asked_for_again),
 	};
 
 	return cmocka_run_group_tests_name("csta_stubborn", tests, NULL, NULL);
