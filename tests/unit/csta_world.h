@@ -99,7 +99,7 @@ static struct {
 	size_t asked_count, read_count;
 	int send_result;
 	struct buf said; /* a line for each thing that the owner was told */
-	char why[300]; /* of what was said last */
+	char why[300];	 /* of what was said last */
 	size_t said_count, settled;
 	const char *how[ASKS]; /* what the switch answers by itself, %s is the device; NULL nothing */
 	int counts[ASKS];      /* of what was asked */
