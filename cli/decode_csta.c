@@ -115,7 +115,7 @@ static bool take_document(struct decoding *d, const char *data, size_t len, stru
 	return take_message(d, &m, b);
 }
 
-/* Frames as csta_document.h has them; `at` is where the one that begins there ends, 0: it does not. */
+/* Bytes of the frame that begins there, as csta_document.h has them; 0: none does. */
 static size_t frame_length(const char *data, size_t left)
 {
 	const unsigned char *head = (const unsigned char *)data;

@@ -252,7 +252,8 @@ static int resync_ends(struct bridge *c, const json_t *m, int64_t id, struct bri
 	}
 	if (!c->resync.full)
 		return 0;
-	c->progress_at = INSTANT_NEVER;
+	c->progress_at =
+	    c->all_asked ? bridge_now(c) : INSTANT_NEVER; /* another one may have been asked for meanwhile */
 	c->first_over = true;
 	bridge_lines_resynced(c, first);
 	if (first)

@@ -139,7 +139,9 @@ static int constant_bits(const json_t *value, const struct constant *table, uint
 
 	*ret = 0;
 	if (json_is_integer(value)) {
-		*ret = (uint32_t)json_integer_value(value);
+		json_int_t number = json_integer_value(value);
+
+		*ret = number >= 0 && number <= UINT32_MAX ? (uint32_t)number : 0; /* 0 is in no table */
 		return 0;
 	}
 	if (value == NULL)

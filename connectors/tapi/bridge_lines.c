@@ -33,7 +33,7 @@ struct bridge_line *bridge_line_need(struct bridge *c, const char *name)
 
 	if (l != NULL)
 		return l;
-	if (c->lines.count >= BRIDGE_LINES_MAX)
+	if (c->lines.count - c->watched >= BRIDGE_LINES_MAX) /* those that we want are ours */
 		return NULL;
 	l = calloc(1, sizeof *l + len + 1);
 	if (l == NULL)

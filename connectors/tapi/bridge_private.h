@@ -94,6 +94,7 @@ struct bridge {
 	bool first_over;	  /* the first resync of the connection */
 	bool opened;		  /* a lineOpen has come */
 	bool want_changed;
+	bool wished;		      /* `wish` is armed */
 	int64_t progress_at;	      /* monotonic ms: a resync goes on; INSTANT_NEVER: none is waited for */
 	int64_t gap_ms, gap_at;	      /* between requests for all; the next not before */
 	bool gap;		      /* and it is to be sent then */

@@ -29,8 +29,8 @@ bool bridge_send(struct bridge *c, struct bridge_guest *g, struct buf *b)
 	jsonw_object_end(b);
 	buf_putc(b, '\n');
 	fits = !b->failed;
-	if (fits)
-		link_guest_send(g->guest, buf_text(b), b->len);
+	if (fits && link_guest_send(g->guest, buf_text(b), b->len) < 0)
+		c->want_changed = true; /* it does not read, or is gone: said again if it comes back to itself */
 	if (g == c->host)
 		c->sent_at = bridge_now(c);
 	buf_done(b);
@@ -129,7 +129,9 @@ void bridge_request(struct bridge *c, const char *const *lines, size_t count, co
 
 void bridge_wish(struct bridge *c)
 {
-	loop_event_arm_in(c->wish, ASK_SOON_MS);
+	if (!c->wished)
+		loop_event_arm_in(c->wish, ASK_SOON_MS);
+	c->wished = true;
 }
 
 /* Only lines that the host has opened are asked for; others it is about to open. */
@@ -163,6 +165,7 @@ void bridge_on_wish(void *arg, short what)
 	int64_t wait = c->welcomed_at + WELCOMES_MS - bridge_now(c);
 
 	(void)what;
+	c->wished = false;
 	ask_and_say(c);
 	if (c->host == NULL || !c->want_changed)
 		return;
@@ -170,6 +173,7 @@ void bridge_on_wish(void *arg, short what)
 		bridge_welcome(c);
 	else
 		loop_event_arm_in(c->wish, wait);
+	c->wished = wait > 0;
 }
 
 void bridge_ask_for_all(struct bridge *c, const char *reason)

@@ -12,7 +12,8 @@
 #include "daemon/loop.h"
 
 #define ANSWER_MS      10000
-#define UNREADABLE_MAX 3 /* documents in a row */
+#define ASK_ALL_MS     5000 /* between two times that all is asked again */
+#define UNREADABLE_MAX 3    /* documents in a row */
 
 static struct csta *of(struct connector *c)
 {
@@ -33,6 +34,7 @@ void csta_leave(struct csta *c)
 
 	at = session < at ? session : at;
 	at = monitors < at ? monitors : at;
+	at = c->ask_all_at < at ? c->ask_all_at : at;
 	if (at == c->armed_at)
 		return;
 	c->armed_at = at;
@@ -41,6 +43,8 @@ void csta_leave(struct csta *c)
 	else
 		loop_event_arm_in(c->timer, at > now ? at - now : 0);
 }
+
+static void on_events_lost(void *arg);
 
 static void on_timer(void *arg, short what)
 {
@@ -51,6 +55,8 @@ static void on_timer(void *arg, short what)
 	csta_enter(c);
 	csta_exchange_run(c->exchange);
 	csta_session_run(c->session);
+	if (loop_now(c->base.loop).mono >= c->ask_all_at)
+		on_events_lost(c);
 	csta_monitors_run(c->monitors);
 	csta_leave(c);
 }
@@ -91,10 +97,18 @@ static void on_asleep(void *arg, const char *why)
 	say_status(c, SOURCE_STATUS_CONNECTING, why);
 }
 
+/* Everything is asked again; a switch that says so all the time is asked now and then. */
 static void on_events_lost(void *arg)
 {
 	struct csta *c = arg;
+	int64_t now = loop_now(c->base.loop).mono;
 
+	c->ask_all_at = INSTANT_NEVER;
+	if (c->asked_all_at != 0 && now - c->asked_all_at < ASK_ALL_MS) {
+		c->ask_all_at = c->asked_all_at + ASK_ALL_MS;
+		return;
+	}
+	c->asked_all_at = now;
 	log_warning("csta", "events_lost", LOG_TEXT("source", source_name(c->base.source)));
 	resync_begin(c);
 	csta_monitors_ask_all(c->monitors);
@@ -245,7 +259,7 @@ static void unreadable(struct csta *c, const char *what)
 
 	note_unreadable(c, what);
 	if (++c->unreadable_in_row == 1) {
-		log_warning("csta", "unreadable", LOG_TEXT("source", source_name(c->base.source)),
+		log_info("csta", "unreadable", LOG_TEXT("source", source_name(c->base.source)),
 		    LOG_TEXT("why", c->last_unreadable));
 		if (csta_session_is_ready(c->session))
 			on_events_lost(c);
@@ -267,10 +281,11 @@ static void on_frame(void *arg, const char *data, size_t len)
 	if (len == CSTA_HEAD_BYTES)
 		return; /* a frame without a document */
 	csta_enter(c);
-	c->frames++;
 	r = csta_read(c->reader, data + CSTA_HEAD_BYTES, len - CSTA_HEAD_BYTES, &m, &error);
 	if (r == -EBADMSG) {
 		note_unreadable(c, error.text);
+		csta_monitors_doubt(c->monitors, m.cross_ref);
+		csta_monitors_run(c->monitors);
 	} else if (r < 0) {
 		unreadable(c, error.text);
 	} else {
@@ -310,6 +325,8 @@ static void on_down(void *arg, enum link_fault fault, const char *why)
 	csta_exchange_lost(c->exchange);
 	csta_session_lost(c->session);
 	csta_monitors_lost(c->monitors);
+	c->ask_all_at = INSTANT_NEVER;
+	c->asked_all_at = 0;
 	csta_leave(c);
 	if (c->excused) {
 		c->excused = false;
@@ -373,6 +390,7 @@ static int make_parts(struct csta *c)
 	c->exchange = csta_exchange_new(&wire, (size_t)s->in_flight);
 	if (c->timer == NULL || c->first == NULL || c->reader == NULL || c->exchange == NULL)
 		return -ENOMEM;
+	c->ask_all_at = INSTANT_NEVER;
 	csta_enter(c);
 	c->session = csta_session_new(s, c->base.has_password ? c->base.password : NULL, c->exchange, &on_session);
 	c->monitors = csta_monitors_new(&monitors, c->exchange, &on_monitors);

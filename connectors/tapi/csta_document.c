@@ -480,16 +480,12 @@ static void read_refusal(struct xml_reader *x, const struct xml_node *code, stru
 /* What several kinds of documents may say. */
 static void read_fields(struct xml_reader *x, const struct xml_node *root, struct csta_message *m)
 {
-	const struct xml_node *version = child(root, "actualProtocolVersion");
 	const struct xml_node *data = child(root, "crossRefIDorSnapshotData");
 
 	m->cross_ref = field(x, root, "monitorCrossRefID");
 	m->status = (int8_t)word(child(root, "systemStatus"), status_names, CSTA_STATUS_COUNT);
 	m->dnd = truth(child(root, "doNotDisturbOn"));
 	m->session = field(x, root, "sessionID");
-	m->version = field(x, root, "actualProtocolVersion");
-	if (m->version == NULL)
-		m->version = field(x, version, "protocolVersion");
 	m->duration = number(child(root, "actualSessionDuration"));
 	m->service_cross_ref = field(x, root, "serviceCrossRefID");
 	if (m->service_cross_ref == NULL)

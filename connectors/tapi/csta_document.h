@@ -103,9 +103,9 @@ struct csta_message {
 	int8_t status;	       /* enum csta_system_status; -1 none */
 	int8_t dnd;	       /* -1 not said */
 
-	struct csta_call call;		  /* CALL and JOIN */
-	const char *old[2];		  /* JOIN: calls that are no more */
-	const struct csta_joined *joined; /* JOIN */
+	struct csta_call call;		  /* CALL and TRANSFER */
+	const char *old[2];		  /* TRANSFER: calls that are no more */
+	const struct csta_joined *joined; /* TRANSFER */
 	size_t joined_count;
 
 	struct csta_forward forward; /* FORWARD_EVENT */
@@ -118,9 +118,9 @@ struct csta_message {
 	const char *service_cross_ref; /* NULL none */
 	bool last;		       /* lastSegment */
 
-	const char *session, *version; /* NULL none */
-	int64_t duration;	       /* seconds; 0 not said */
-	const char *category, *error;  /* of a refusal, "operation", "invalidDeviceID"; "" where not said */
+	const char *session;	      /* NULL none */
+	int64_t duration;	      /* seconds; 0 not said */
+	const char *category, *error; /* of a refusal, "operation", "invalidDeviceID"; "" where not said */
 };
 
 /* Read a document. 0 and *ret; -EINVAL: it is not XML, -EBADMSG: it lacks what it has to say, with a sentence and the

@@ -65,6 +65,7 @@ static int send_frame(struct csta_exchange *e, const char id[4])
 {
 	size_t len = e->frame.len;
 	char *head;
+	int sent;
 
 	if (e->frame.failed)
 		return -EMSGSIZE;
@@ -72,7 +73,9 @@ static int send_frame(struct csta_exchange *e, const char id[4])
 	head[2] = (char)(len >> 8);
 	head[3] = (char)(len & 0xff);
 	memcpy(head + 4, id, 4);
-	return e->wire.send(e->wire.arg, e->frame.data, len);
+	sent = e->wire.send(e->wire.arg, e->frame.data, len);
+	explicit_bzero(e->frame.data, len); /* there may be a password in it */
+	return sent;
 }
 
 static bool is_out(const struct csta_exchange *e, int id)

@@ -276,6 +276,8 @@ void csta_monitors_verify(struct csta_monitors *s, const char *device)
 		return;
 	if (d->ref != NULL) {
 		d->silence = 0;
+		if (csta_monitors_now(s).mono - d->cannot_at > CANNOT_MS)
+			d->cannot = 0;
 		csta_device_want(d, QUESTIONS, QUEUE_URGENT);
 	} else if (d->step == STEP_NONE && d->start_at == INSTANT_NEVER) {
 		csta_device_enqueue(d, QUEUE_START);
@@ -396,12 +398,15 @@ void csta_monitors_ask_all(struct csta_monitors *s)
 	HASH_EACH (link, &s->devices) {
 		struct csta_device *d = hash_entry(link, struct csta_device, link);
 
-		if (!d->watched || d->ref == NULL)
+		if (!d->watched)
 			continue;
 		s->owed += !d->owed;
 		d->owed = true;
 		forget_untold(d);
-		csta_device_want(d, QUESTIONS, QUEUE_ROUND);
+		if (d->ref != NULL)
+			csta_device_want(d, QUESTIONS, QUEUE_ROUND);
+		else
+			csta_device_enqueue(d, QUEUE_START); /* what was refused may be refused no more */
 	}
 }
 
@@ -446,11 +451,24 @@ static void take_event(struct csta_device *d, const struct csta_message *m)
 		line_calls_believe(&d->line);
 	if (effect == CSTA_EFFECT_TAKEN && !d->quiet && (ask & TAPI_ASK_EVERYTHING) == 0)
 		csta_device_say(d);
+	if (m->kind == CSTA_DND_EVENT)
+		d->from_answer &= (uint8_t) ~(1u << STEP_DND);
+	if (m->kind == CSTA_FORWARD_EVENT)
+		d->from_answer &= (uint8_t) ~(1u << STEP_FORWARD);
 	csta_device_asks(d, ask);
-	if (d->line.count == 0 && ask == 0 && d->calls_at != d->doubted_at && !d->unproved) {
-		d->calls_at = INSTANT_NEVER; /* who was left in a call has left it too */
+	if (calls && d->line.count == 0 && d->who_is_left) { /* nobody is */
+		d->who_is_left = false;
+		d->calls_at = INSTANT_NEVER;
 		csta_device_time(d);
 	}
+}
+
+void csta_monitors_doubt(struct csta_monitors *s, const char *ref)
+{
+	struct csta_device *d = monitored_as(s, ref);
+
+	if (d != NULL)
+		csta_device_asks(d, TAPI_ASK_CALLS);
 }
 
 void csta_monitors_late(struct csta_monitors *s, const struct csta_message *m)
@@ -489,6 +507,7 @@ static void be_due(struct csta_device *d, int64_t now)
 	}
 	if (now >= d->calls_at) {
 		d->calls_at = INSTANT_NEVER;
+		d->who_is_left = false;
 		csta_device_want(d, 1u << STEP_CALLS, QUEUE_URGENT);
 	}
 	if (now >= d->say_at) {

@@ -62,6 +62,9 @@ void csta_monitors_slow(struct csta_monitors *s, bool yes);
 /* An event, SnapshotDeviceData, or MonitorStop by the switch, which the caller has answered. */
 void csta_monitors_told(struct csta_monitors *s, const struct csta_message *m);
 
+/* An event of this monitor could not be understood. */
+void csta_monitors_doubt(struct csta_monitors *s, const char *ref);
+
 /* An answer that nobody waits for any more: a monitor that came too late is stopped. */
 void csta_monitors_late(struct csta_monitors *s, const struct csta_message *m);
 

@@ -18,6 +18,7 @@
 #define DOUBT_MAX_MS   (30 * SECOND)
 #define RESTART_MIN_MS (1 * SECOND) /* after the switch has stopped a monitor, or is busy, doubling */
 #define RESTART_MAX_MS (60 * SECOND)
+#define CANNOT_MS      (60 * SECOND) /* before what had no answer is asked again, to prove the line */
 #define SILENCE_MS     (15 * SECOND) /* after a request about a line was not answered */
 #define MUTE_AFTER     2	     /* questions in a row without one ever answered: the switch has no such thing */
 #define MUTE_LINES     8	     /* lines whose pieces never came, without one that did: the same */
@@ -51,10 +52,13 @@ struct csta_device {
 	int32_t doubt_ms, restart_ms;
 	uint32_t asked; /* the line's clock when the question that is out was asked */
 	uint8_t queue, step;
-	uint8_t rank;	 /* the queue that it goes on in, when its request is answered */
-	uint8_t want;	 /* questions, as bits */
-	uint8_t cannot;	 /* questions that this device has no answer to */
-	uint8_t silence; /* snapshots in a row that were not answered */
+	uint8_t rank;	     /* the queue that it goes on in, when its request is answered */
+	uint8_t want;	     /* questions, as bits */
+	uint8_t from_answer; /* features that an answer has said last, as bits */
+	bool who_is_left;    /* calls_at is only to see that */
+	int64_t cannot_at;   /* monotonic ms: when it was found out last what it has no answer to */
+	uint8_t cannot;	     /* questions that this device has no answer to */
+	uint8_t silence;     /* snapshots in a row that were not answered */
 	bool watched;
 	uint8_t renew; /* enum csta_renew */
 	bool quiet;    /* nothing is said of it before a round is over */

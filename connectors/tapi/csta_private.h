@@ -25,11 +25,11 @@ struct csta {
 	bool excused;		 /* why the connection ends has been said */
 	struct forbidden forbidden;
 	struct refusals refusals; /* of lines */
-	uint64_t frames, strays, unreadable;
+	uint64_t strays, unreadable;
+	int64_t asked_all_at, ask_all_at; /* monotonic ms: since events were lost, last and next; 0, INSTANT_NEVER */
 	int unreadable_in_row;
 	char last_unreadable[256];
 	struct csta_request probed; /* RequestSystemStatus, for doctor */
-	bool probing;
 };
 
 /* Every callback of the loop stands between these: they tell the time to the parts that have no clock, and set the

@@ -9,7 +9,6 @@
 
 static void hop(struct csta *c, const char *name, const char *sentence, bool more)
 {
-	c->probing = more;
 	source_probe_hop(c->base.source, name, sentence, more);
 }
 
@@ -96,7 +95,6 @@ void csta_probe(struct connector *base)
 	struct csta *c = (struct csta *)(void *)base;
 
 	csta_cancel(c->exchange, &c->probed);
-	c->probing = true;
 	link_probe(c->link, &link_probing, c);
 }
 

@@ -66,6 +66,8 @@ static void round_over(struct csta_device *d)
 	struct csta_monitors *s = d->of;
 
 	d->quiet = false;
+	if (((d->cannot | s->cannot) & bit(STEP_CALLS)) != 0)
+		d->unproved = false; /* nobody will prove it: what events say counts */
 	d->say_at = INSTANT_NEVER;
 	if (s->settings.poll > 0)
 		d->poll_at = csta_monitors_now(s).mono + s->settings.poll;
@@ -163,16 +165,21 @@ static void take_start(struct csta_device *d, const struct csta_message *m)
 		d->quiet = true;
 		csta_device_set_ref(d, m->cross_ref);
 		csta_device_want(d, QUESTIONS, QUEUE_ROUND);
+		if (d->ref == NULL) /* without memory */
+			csta_device_start_later(d);
 	}
 }
 
 /* --- calls ----------------------------------------------------------------------------------------- */
 
-/* Calls cannot be asked for: what events say is all there is. */
+/* Calls cannot be asked for any more: what was answered is not known to be so, what events say is all there is. */
 static void cannot_ask_calls(struct csta_device *d)
 {
 	d->cannot |= bit(STEP_CALLS);
+	d->cannot_at = csta_monitors_now(d->of).mono;
 	d->unproved = false;
+	if (line_clock(&d->line) == d->asked)
+		line_calls_forget(&d->line);
 }
 
 static void calls_are_known(struct csta_device *d)
@@ -216,10 +223,16 @@ static void pieces_over(struct csta_device *d)
 	csta_device_time(d);
 }
 
+static void ask_calls_at(struct csta_device *d, int64_t at)
+{
+	d->calls_at = at < d->calls_at ? at : d->calls_at;
+	csta_device_time(d);
+}
+
 static void ask_calls_in(struct csta_device *d, int64_t ms)
 {
-	d->calls_at = csta_monitors_now(d->of).mono + ms;
-	csta_device_time(d);
+	d->who_is_left = false;
+	ask_calls_at(d, csta_monitors_now(d->of).mono + ms);
 }
 
 static void no_answer_about_calls(struct csta_device *d)
@@ -265,6 +278,7 @@ static void calls_refused(struct csta_device *d, const struct csta_message *m)
 		break;
 	case CSTA_UNSUPPORTED:
 		d->of->cannot |= bit(STEP_CALLS);
+		cannot_ask_calls(d);
 		break;
 	case CSTA_UNSUPPORTED_HERE:
 	case CSTA_DENIED:
@@ -335,11 +349,13 @@ void csta_device_no_pieces(struct csta_device *d)
 	struct csta_monitors *s = d->of;
 
 	pieces_over(d);
-	if (++d->silence < MUTE_AFTER) {
+	if (s->pieces_came) {
+		no_answer_about_calls(d);
+	} else if (++d->silence < MUTE_AFTER) {
 		d->want |= bit(STEP_CALLS);
 	} else {
 		cannot_ask_calls(d);
-		if (!s->pieces_came && ++s->mute[STEP_CALLS] >= MUTE_LINES)
+		if (++s->mute[STEP_CALLS] >= MUTE_LINES)
 			s->cannot |= bit(STEP_CALLS);
 	}
 	go_on(d);
@@ -369,7 +385,21 @@ void csta_questions_late(struct csta_monitors *s, const char *name)
 	}
 }
 
-/* What cannot be asked is not off: it stays what events have said. */
+/* What an answer has said, and no answer says any more, is not known; what an event has said stays. */
+static void forget_answer(struct csta_device *d, enum csta_step step)
+{
+	static const char *const nowhere[LINE_FORWARDS] = { NULL };
+
+	if ((d->from_answer & bit(step)) == 0)
+		return;
+	if (step == STEP_DND)
+		line_dnd_answered(&d->line, -1, d->asked);
+	else
+		line_forwards_answered(&d->line, false, 0, nowhere, d->asked);
+	d->from_answer &= (uint8_t)~bit(step);
+}
+
+/* What cannot be asked is not off. */
 static void feature_refused(struct csta_device *d, enum csta_step step, const struct csta_message *m)
 {
 	switch (csta_refusal_of(m)->verdict) {
@@ -383,6 +413,7 @@ static void feature_refused(struct csta_device *d, enum csta_step step, const st
 	case CSTA_DENIED:
 	case CSTA_NOT_FOUND:
 		d->cannot |= bit(step);
+		d->cannot_at = csta_monitors_now(d->of).mono;
 		break;
 	case CSTA_OUT_OF_SERVICE:
 	case CSTA_LIMIT:
@@ -396,12 +427,17 @@ static void take_feature(struct csta_device *d, enum csta_step step, const struc
 {
 	if (m == NULL) {
 		feature_silent(d, step);
+		forget_answer(d, step);
 		return;
 	}
 	d->of->can |= bit(step);
-	if (m->kind != CSTA_RESPONSE)
+	if (m->kind != CSTA_RESPONSE) {
 		feature_refused(d, step, m);
-	else if (step == STEP_DND && m->dnd >= 0)
+		forget_answer(d, step);
+		return;
+	}
+	d->from_answer |= bit(step);
+	if (step == STEP_DND && m->dnd >= 0)
 		line_dnd_answered(&d->line, m->dnd, d->asked);
 	else if (step == STEP_FORWARD && csta_line_forwards(&d->line, m, d->asked) < 0)
 		d->want |= bit(step);
@@ -442,13 +478,11 @@ static void doubt(struct csta_device *d)
 	at = d->doubted_at + d->doubt_ms;
 	d->doubt_ms = d->doubt_ms == 0 ? DOUBT_MIN_MS : d->doubt_ms * 2 > DOUBT_MAX_MS ? DOUBT_MAX_MS : d->doubt_ms * 2;
 	d->doubted_at = at > now ? at : now;
-	d->again = false;
-	if (at <= now) {
+	d->again = d->who_is_left = false;
+	if (at <= now)
 		csta_device_want(d, bit(STEP_CALLS), QUEUE_URGENT);
-		return;
-	}
-	d->calls_at = at;
-	csta_device_time(d);
+	else
+		ask_calls_at(d, at);
 }
 
 void csta_device_asks(struct csta_device *d, unsigned ask)
@@ -463,10 +497,8 @@ void csta_device_asks(struct csta_device *d, unsigned ask)
 	if ((ask & TAPI_ASK_CALLS) != 0)
 		doubt(d);
 	if ((ask & TAPI_ASK_AGAIN) != 0) {
-		int64_t at = csta_monitors_now(d->of).mono + AGAIN_MS;
-
 		d->again = false;
-		d->calls_at = at < d->calls_at ? at : d->calls_at;
-		csta_device_time(d);
+		d->who_is_left = d->calls_at == INSTANT_NEVER;
+		ask_calls_at(d, csta_monitors_now(d->of).mono + AGAIN_MS);
 	}
 }

@@ -78,20 +78,25 @@ static void sleep_now(struct csta_session *s, const char *why)
 
 static void awake(struct csta_session *s)
 {
-	bool was_partial = s->partial;
-
-	s->partial = false;
 	s->ask_at = INSTANT_NEVER;
-	if (s->state == SESSION_READY) {
-		if (was_partial)
-			s->owner.events_lost(s->owner.arg);
+	if (s->state == SESSION_READY)
 		return;
-	}
 	s->state = SESSION_READY;
 	if (!s->registered)
 		csta_send(s->exchange, &s->reg); /* if it cannot be sent, it is done without */
 	s->registered = true;
 	s->owner.ready(s->owner.arg);
+}
+
+/* All of it works: what a part of it did not tell meanwhile is asked. */
+static void whole(struct csta_session *s)
+{
+	bool was_partial = s->partial && s->state == SESSION_READY;
+
+	s->partial = false;
+	awake(s);
+	if (was_partial)
+		s->owner.events_lost(s->owner.arg);
 }
 
 /* Whether one that does nothing for us does so from now on. */
@@ -128,6 +133,10 @@ static void take_status(struct csta_session *s, int status)
 		awake(s);
 		s->owner.overloaded(s->owner.arg, status != CSTA_OVERLOAD_RELIEVED);
 		break;
+	case CSTA_ENABLED:
+	case CSTA_NORMAL:
+		whole(s);
+		break;
 	default:
 		awake(s);
 	}
@@ -150,6 +159,8 @@ static void on_status(struct csta_request *r, const struct csta_message *m)
 {
 	struct csta_session *s = of(r, offsetof(struct csta_session, status));
 
+	if (s->state == SESSION_STARTING || s->state == SESSION_OFF)
+		return;
 	if (m != NULL)
 		take_status(s, m->kind == CSTA_RESPONSE ? m->status : -1);
 	else if (s->state == SESSION_ASKING && s->id != NULL)
@@ -378,7 +389,8 @@ void csta_session_stop(struct csta_session *s)
 
 void csta_session_quiet(struct csta_session *s)
 {
-	send(s, &s->status);
+	if (s->state != SESSION_STARTING) /* that has a limit of its own */
+		send(s, &s->status);
 }
 
 void csta_session_told(struct csta_session *s, const struct csta_message *m)

@@ -215,10 +215,12 @@ static int add(struct tapi_line *line, const struct call_said *said, uint64_t ha
 {
 	struct line_call new = { .hash = hash, .direction = -1, .answered = -1 }, *calls;
 
-	if (line->count == LINE_CALLS_MAX && !make_room(line))
-		return -ENOSPC;
-	if (keep_parties(&new, said) < 0)
+	if (keep_parties(&new, said) < 0) /* first: what is said may be of the call that is spared */
 		return -ENOMEM;
+	if (line->count == LINE_CALLS_MAX && !make_room(line)) {
+		free(new.id);
+		return -ENOSPC;
+	}
 	calls = reallocarray(line->calls, (size_t)line->count + 1, sizeof *calls);
 	if (calls == NULL) {
 		free(new.id);
