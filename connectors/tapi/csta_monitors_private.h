@@ -55,6 +55,7 @@ struct csta_device {
 	uint8_t rank;	     /* the queue that it goes on in, when its request is answered */
 	uint8_t want;	     /* questions, as bits */
 	uint8_t from_answer; /* features that an answer has said last, as bits */
+	uint8_t failed;	     /* features that were asked for in vain last, as bits */
 	bool who_is_left;    /* calls_at is only to see that */
 	int64_t cannot_at;   /* monotonic ms: when it was found out last what it has no answer to */
 	uint8_t cannot;	     /* questions that this device has no answer to */

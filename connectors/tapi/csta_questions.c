@@ -385,12 +385,15 @@ void csta_questions_late(struct csta_monitors *s, const char *name)
 	}
 }
 
-/* What an answer has said, and no answer says any more, is not known; what an event has said stays. */
+/* What an answer has said, and no answer says any more, is not known; what an event has said stays. One failure, unless it
+ * is for good, does not put out a lamp. */
 static void forget_answer(struct csta_device *d, enum csta_step step)
 {
 	static const char *const nowhere[LINE_FORWARDS] = { NULL };
+	bool for_good = ((d->cannot | d->of->cannot) & bit(step)) != 0, again = (d->failed & bit(step)) != 0;
 
-	if ((d->from_answer & bit(step)) == 0)
+	d->failed |= bit(step);
+	if ((d->from_answer & bit(step)) == 0 || (!for_good && !again))
 		return;
 	if (step == STEP_DND)
 		line_dnd_answered(&d->line, -1, d->asked);
@@ -437,6 +440,7 @@ static void take_feature(struct csta_device *d, enum csta_step step, const struc
 		return;
 	}
 	d->from_answer |= bit(step);
+	d->failed &= (uint8_t)~bit(step);
 	if (step == STEP_DND && m->dnd >= 0)
 		line_dnd_answered(&d->line, m->dnd, d->asked);
 	else if (step == STEP_FORWARD && csta_line_forwards(&d->line, m, d->asked) < 0)

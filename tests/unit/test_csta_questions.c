@@ -64,10 +64,10 @@ static void every_kind_of_line_is_verified(void **state)
 		    "201 ok busy off none connected/in/44\n" },
 		{ HELD("1"), CALLS(ONE_CALL("1", "hold", "44")), DND("false"), FORWARDS(""),
 		    "201 ok held off none held/-/44\n" },
-		{ NULL, CALLS(""), UNSUPPORTED, FORWARDS(""), "201 ok idle off none\n" },
+		{ NULL, CALLS(""), UNSUPPORTED, FORWARDS(""), "201 ok idle - none\n" },
 		{ NULL, CALLS(""), NULL, NULL, "201 ok idle off none\n" },
-		{ NULL, CALLS(""), UNSUPPORTED, UNSUPPORTED, "201 ok idle off none\n" },
-		{ NULL, UNSUPPORTED, DND("true"), FORWARDS(""), "201 ok idle on none\n" },
+		{ NULL, CALLS(""), UNSUPPORTED, UNSUPPORTED, "201 ok idle - -\n" },
+		{ NULL, UNSUPPORTED, DND("true"), FORWARDS(""), "201 ok - on none\n" },
 		{ SERVICE_EVENT("OutOfServiceEvent"), REFUSED("systemResourceAvailability", "deviceOutOfService"),
 		    DND("false"), FORWARDS(""), "201 ok offline off none\n" },
 	};
