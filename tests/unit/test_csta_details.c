@@ -137,6 +137,28 @@ static const char *first_call(void)
 	return text;
 }
 
+/* The call that is spared for a new one may be the one that has become the new one. */
+static void of_a_call_that_is_spared_its_peer_is_kept(void **state)
+{
+	char text[600];
+
+	(void)state;
+	for (int i = 0; i < LINE_CALLS_MAX; i++) {
+		snprintf(text, sizeof text,
+		    "<QueuedEvent><queuedConnection><callID>%d</callID></queuedConnection><queue>201</queue>"
+		    "<callingDevice>30%d</callingDevice><localConnectionInfo>queued</localConnectionInfo></"
+		    "QueuedEvent>",
+		    i, i);
+		event(text);
+	}
+	event("<TransferedEvent><primaryOldCall><callID>0</callID></primaryOldCall><transferredConnections>"
+	      "<connectionListItem><newConnection><callID>new</callID><deviceID>201</deviceID></newConnection>"
+	      "</connectionListItem></transferredConnections><localConnectionInfo>connected</localConnectionInfo>"
+	      "</TransferedEvent>");
+	assert_int_equal(w.line.count, LINE_CALLS_MAX);
+	assert_string_equal(first_call(), "connected/in/300");
+}
+
 /* A switch that calls us back for a call of ours rings at us first; the peer is not ourselves. */
 static void a_call_of_ours_that_rings_at_us_goes_out(void **state)
 {
@@ -306,6 +328,7 @@ int main(void)
 		TEST(a_refusal_does_not_wake_a_switch_that_is_asleep),
 		TEST(session_info_is_sent_also_without_a_user),
 		TEST(a_piece_that_is_too_large_is_a_message_that_is),
+		TEST(of_a_call_that_is_spared_its_peer_is_kept),
 	};
 
 	return cmocka_run_group_tests_name("csta_details", tests, NULL, NULL);
