@@ -232,7 +232,7 @@ static int add(struct tapi_line *line, const struct call_said *said, uint64_t ha
 	return 0;
 }
 
-/* What is published of a call; -1: nothing. Who is called takes part as soon as the call is connected. */
+/* What is published of a call; -1: nothing. */
 static int call_state_of(const struct line_call *c)
 {
 	switch ((enum connection)c->state) {
@@ -242,7 +242,7 @@ static int call_state_of(const struct line_call *c)
 	case CONNECTION_ALERTING:
 		return CALL_STATE_RINGING;
 	case CONNECTION_CONNECTED:
-		return c->answered != 0 || c->direction == DIRECTION_IN ? CALL_STATE_CONNECTED : CALL_STATE_DIALING;
+		return c->answered != 0 ? CALL_STATE_CONNECTED : CALL_STATE_DIALING;
 	case CONNECTION_HOLD:
 		return CALL_STATE_HELD;
 	case CONNECTION_CONFERENCED:
@@ -262,7 +262,8 @@ static void set(struct line_call *c, const struct call_said *said, int64_t since
 	int before = is_new ? -2 : call_state_of(c);
 
 	c->state = said->state;
-	c->answered = said->answered < 0 ? c->answered : said->answered;
+	if (said->answered >= 0) /* while it rings here, that says nothing of the other end */
+		c->answered = said->state == CONNECTION_ALERTING && said->answered == 0 ? -1 : said->answered;
 	c->direction = said->direction < 0 ? c->direction : said->direction;
 	if (said->since != 0)
 		c->since = said->since;

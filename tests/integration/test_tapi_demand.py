@@ -242,18 +242,6 @@ def test_so_many_requests_at_a_time(pbx, start, in_flight):
     switch.max_in_flight = None
 
 
-def test_requests_that_are_about_no_line_count_too(pbx, start):
-    """Registration, the proof of the connection and the refresh of the session."""
-    switch = pbx("2001-2060", session_duration=1)
-    switch.misbehave("late_answer", times=None, seconds=0.01)
-    switch.max_in_flight = 2
-    _, console = begin(start, switch, None, {"verify": {"any": "1s", "rate": "1000/s"}}, in_flight=2, rate="1000/s")
-    wait_truth(console, switch, 20)
-    switch.wait(lambda: asked(switch, "ResetApplicationSessionTimer") >= 3, "three refreshes", SOON)
-    switch.behave()
-    switch.max_in_flight = None
-    assert switch.peak_in_flight == 2
-
 
 def test_so_many_monitors_in_a_second(pbx, start):
     switch = pbx("2001-2060", max_starts=20 + 5)  # the machine may hesitate
