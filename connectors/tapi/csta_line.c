@@ -151,6 +151,20 @@ static const struct csta_party *other_end(const struct csta_message *m, const st
 	return other;
 }
 
+static bool is_joined(const struct csta_message *m, const char *number)
+{
+	char key[CSTA_TEXT_MAX_BYTES], one[CSTA_TEXT_MAX_BYTES];
+
+	if (number == NULL)
+		return true;
+	csta_device_key(number, key, sizeof key);
+	for (size_t i = 0; i < m->joined_count; i++)
+		if (m->joined[i].party.number != NULL &&
+		    strcasecmp(csta_device_key(m->joined[i].party.number, one, sizeof one), key) == 0)
+			return true;
+	return false;
+}
+
 /* The id of what the calls have become for us; NULL: it cannot be told. */
 static const char *new_id(const struct csta_message *m, const struct csta_owner *owner)
 {
@@ -231,6 +245,9 @@ static int take_transfer(struct tapi_line *line, const struct csta_message *m, c
 		said.parties_said = true;
 		said.peer = other->number;
 		said.name = other->name;
+	} else if (m->joined_count > 1 && !is_joined(m, said.peer)) {
+		said.parties_said = true; /* several, and who it was with is none of them */
+		said.peer = said.name = NULL;
 	}
 	if (id != NULL)
 		r = line_call_changed(line, &said, now); /* first: `old` borrows from what ends */

@@ -157,7 +157,8 @@ def test_line_that_the_switch_refuses_is_that_of_sip(pbx, start, server, publish
         say(publisher, number, 1, "confirmed")
         console.wait(lambda number=number: shown(console, number, "status", "line", "source") == ("ok", "busy", "cups"),
                      f"{number} by SIP", SOON)
-    assert [state_of(console, number)["status"] for number in ("201", "202")] == ["not_found", "access_denied"]
+    until(lambda: [state_of(console, number)["status"] for number in ("201", "202")] == ["not_found", "access_denied"],
+          "both are refused", SOON)
     wait_truth(console, switch, SOON, ["203"])
 
 

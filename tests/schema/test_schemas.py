@@ -124,7 +124,9 @@ SOURCE = {
                 "waiting": 0, "in_flight": 0, "notifies": 5, "repeated": 0, "unknown": 0, "refreshes": 1, "fetches": 1,
                 "forgotten": 0, "failures": 0, "bad_messages": 1, "last_bad_message": "its head holds a NUL",
                 "refused_addresses": 1, "last_refusal": "sip:a@example.com: the server does not know this address (404)",
-                "bad_documents": 1, "last_bad_document": "no element found, line 1, column 0"},
+                "bad_documents": 1, "last_bad_document": "no element found, line 1, column 0", "monitored": 16,
+                "refused_lines": 1, "events": 12, "events_of_nobody": 0, "snapshots": 17, "doubts": 0,
+                "stopped_monitors": 0, "strays": 0},
 }
 USER = {
     "id": "alice",
