@@ -62,7 +62,6 @@ static void check_message(const struct csta_message *m)
 	check_text(m->cross_ref, CSTA_TEXT_MAX_BYTES);
 	check_text(m->service_cross_ref, CSTA_TEXT_MAX_BYTES);
 	check_text(m->session, CSTA_TEXT_MAX_BYTES);
-	check_text(m->version, CSTA_TEXT_MAX_BYTES);
 	check_text(m->error, CSTA_TEXT_MAX_BYTES);
 	check_call(&m->call);
 	check_forward(&m->forward);
