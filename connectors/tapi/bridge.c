@@ -423,6 +423,8 @@ static void on_tick(void *arg, short what)
 	look_at_guests(c);
 	if (c->host == NULL)
 		return;
+	if (c->want_changed) /* it could not be said before */
+		bridge_wish(c);
 	if (now - c->sent_at >= bridge_ping_interval(c) * 1000 - TICK_MS)
 		send_ping(c);
 	if (c->progress_at != INSTANT_NEVER && now - c->progress_at >= PROGRESS_MS) {

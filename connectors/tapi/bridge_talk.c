@@ -169,11 +169,12 @@ void bridge_on_wish(void *arg, short what)
 	ask_and_say(c);
 	if (c->host == NULL || !c->want_changed)
 		return;
-	if (wait <= 0)
+	if (wait <= 0) {
 		bridge_welcome(c);
-	else
+	} else {
 		loop_event_arm_in(c->wish, wait);
-	c->wished = wait > 0;
+		c->wished = true;
+	}
 }
 
 void bridge_ask_for_all(struct bridge *c, const char *reason)

@@ -346,8 +346,7 @@ static const struct link_protocol protocol = {
 	    .head_counts = true,
 	    .zeros = 2,
 	    .other = "it does not speak CSTA in XML: look at the port, and whether the switch speaks ASN.1, SOAP or "
-		     "something "
-		     "else there" },
+		     "something else there" },
 	.up = on_up,
 	.frame = on_frame,
 	.quiet = on_quiet,

@@ -99,7 +99,6 @@ void csta_device_set_ref(struct csta_device *d, const char *ref)
 	if (d->ref != NULL)
 		hashtab_remove(&s->refs, &d->by_ref);
 	free(d->ref);
-	d->ref = NULL;
 	d->ref = ref == NULL ? NULL : strdup(ref);
 	if (d->ref != NULL && hashtab_insert(&s->refs, &d->by_ref) < 0) {
 		free(d->ref);

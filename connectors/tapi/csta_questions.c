@@ -163,6 +163,8 @@ static void take_start(struct csta_device *d, const struct csta_message *m)
 	} else {
 		d->refused = false;
 		d->quiet = true;
+		d->start_at = INSTANT_NEVER; /* of an earlier refusal */
+		csta_device_time(d);
 		csta_device_set_ref(d, m->cross_ref);
 		csta_device_want(d, QUESTIONS, QUEUE_ROUND);
 		if (d->ref == NULL) /* without memory */
@@ -182,6 +184,18 @@ static void cannot_ask_calls(struct csta_device *d)
 		line_calls_forget(&d->line);
 }
 
+static void ask_calls_at(struct csta_device *d, int64_t at)
+{
+	d->calls_at = at < d->calls_at ? at : d->calls_at;
+	csta_device_time(d);
+}
+
+static void ask_calls_in(struct csta_device *d, int64_t ms)
+{
+	d->who_is_left = false;
+	ask_calls_at(d, csta_monitors_now(d->of).mono + ms);
+}
+
 static void calls_are_known(struct csta_device *d)
 {
 	int r = line_calls_end(&d->line, d->asked, csta_monitors_now(d->of));
@@ -192,7 +206,7 @@ static void calls_are_known(struct csta_device *d)
 		d->doubt_ms = 0; /* doubts are worth their questions */
 	if (r == TAPI_ASK_AGAIN && !d->again) {
 		d->again = true;
-		d->calls_at = csta_monitors_now(d->of).mono + AGAIN_MS;
+		ask_calls_in(d, AGAIN_MS);
 	} else {
 		d->again = false;
 	}
@@ -221,18 +235,6 @@ static void pieces_over(struct csta_device *d)
 	csta_device_drop_pieces(d);
 	d->pieces_at = INSTANT_NEVER;
 	csta_device_time(d);
-}
-
-static void ask_calls_at(struct csta_device *d, int64_t at)
-{
-	d->calls_at = at < d->calls_at ? at : d->calls_at;
-	csta_device_time(d);
-}
-
-static void ask_calls_in(struct csta_device *d, int64_t ms)
-{
-	d->who_is_left = false;
-	ask_calls_at(d, csta_monitors_now(d->of).mono + ms);
 }
 
 static void no_answer_about_calls(struct csta_device *d)

@@ -77,7 +77,6 @@ static uint64_t hash_of(const char *id)
 /* The end of a call, if it is still remembered, or NULL. */
 static struct line_ended *end_of(const struct tapi_line *line, uint64_t hash, struct instant now)
 {
-
 	for (size_t i = 0; line->ended != NULL && i < line->ended_size; i++)
 		if (line->ended[i].hash == hash && now.mono < line->ended[i].until)
 			return &line->ended[i];
